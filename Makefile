@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything that one does with this tree, each by one command.  `make help` lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Passed on: to `nova-lite up`, to the benchmarks.
+ARGS :=
+# What pytest runs; `make test TESTS=tests/unit` for less.
+TESTS := tests
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+.PHONY: help
+help: ## list what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+# One stamp for each set of extras: pip is asked again only when the requirements changed.
+$(VENV)/.made-%: setup.cfg pyproject.toml
+	@tools/make-venv.sh $(VENV) $(subst +,$(comma),$*)
+	@touch $@
+comma := ,
+
+.PHONY: up
+up: $(VENV)/.made-client ## run the service: all in one place, until Ctrl-C
+	@exec $(BIN)/nova-lite up $(ARGS)
+
+.PHONY: test
+test: packages lint ## install what the tests need, then run lint and every test
+	@echo '==> Testing $(TESTS)'
+	@exec $(BIN)/python -m pytest $(TESTS)
+
+.PHONY: packages
+packages:
+	@tools/install-packages.sh packages.apt
+
+.PHONY: lint
+lint: $(VENV)/.made-test+lint ## ruff and mypy
+	@echo '==> ruff'
+	@$(BIN)/ruff check --quiet .
+	@echo '==> mypy'
+	@$(BIN)/mypy --no-error-summary
+
+.PHONY: bench
+bench: packages $(VENV)/.made-test+lint ## measure the service against a bare application
+	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: docs
+docs: $(VENV)/.made-docs ## build docs/_build/html; a warning is an error
+	@echo '==> sphinx'
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+.PHONY: genconfig
+genconfig: $(VENV)/.made-test+lint ## write the samples in etc/ anew
+	@$(BIN)/python tools/generate_samples.py
+
+.PHONY: clean
+clean: ## remove what these commands made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parts of views, bodies and handlers that several rooms share."""
+
+from datetime import datetime
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.wsgi import formats, window
+from nova_lite.wsgi.body import Param, Query
+
+PAGING = (Param('limit', formats.NUMBER), Param('marker', formats.TEXT))
+SORTING = {'type': 'string', 'enum': ['asc', 'desc']}
+
+# From 2.75 lists refuse unknown query parameters; everything else from 2.102.
+STRICT_SINCE_75 = window.until(74)
+STRICT_SINCE_102 = window.until(101)
+NOTHING_KNOWN = Query(open_=STRICT_SINCE_102)
+
+
+def wire_time(moment: datetime | None) -> str | None:
+    """2026-01-31T12:00:00Z, the form of most times on the wire."""
+    return None if moment is None else moment.replace(microsecond=0).isoformat() + 'Z'
+
+
+def wire_time_us(moment: datetime | None) -> str | None:
+    """2026-01-31T12:00:00.000000, the form of the older parts of the API."""
+    return None if moment is None else moment.strftime('%Y-%m-%dT%H:%M:%S.%f')
+
+
+def parse_bool(text: str, name: str) -> bool:
+    """A boolean of a query; errors.Invalid names the parameter."""
+    lowered = text.strip().lower()
+    if lowered in ('1', 't', 'true', 'on', 'y', 'yes'):
+        return True
+    if lowered in ('0', 'f', 'false', 'off', 'n', 'no'):
+        return False
+    raise errors.Invalid(f'Invalid input for query parameter {name}: {text[:64]!r} is not a boolean.')
+
+
+def parse_count(text: str, name: str) -> int:
+    """A whole number of a query, zero or more; errors.Invalid names the parameter."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= formats.MAX_INT:
+        raise errors.Invalid(f'Invalid input for query parameter {name}: {text[:64]!r} is not a whole number '
+                             f'from 0 to {formats.MAX_INT}.')
+    return value
+
+
+def number(value: Any) -> int:
+    """A number of a body, where numbers may come as text."""
+    return int(value)

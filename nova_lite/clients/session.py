@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP to another OpenStack service: its address, its session and whose token to send.
+
+A request that a user waits for goes out with his own token.  Work that outlives
+the request (an operation in the conductor or on a host) has no such token and
+uses the credentials of the service's own option group.
+"""
+
+import threading
+from typing import Any
+
+from oslo_config import cfg
+
+from nova_lite import errors
+
+
+class Service:
+    """One other service; made once, its session and service token are shared by all requests."""
+
+    def __init__(self, conf: cfg.ConfigOpts, group: str, name: str):
+        self._conf = conf
+        self._group = group
+        self._options = conf[group]
+        self._name = name
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._own: Any = None
+
+    def has_credentials(self) -> bool:
+        return bool(self._options.auth_type or self._options.auth_section)
+
+    def request(self, context: Any, path: str, method: str, own: bool = False, **more: Any) -> Any:
+        """The response to a request below the endpoint, whatever its status below 500.
+
+        ``own`` sends our credentials instead of the user's token.
+        """
+        from keystoneauth1 import exceptions
+
+        use_own = own or not getattr(context, 'auth_token', None)
+        if use_own and not self.has_credentials():
+            raise errors.Unavailable(reason=f'{self._name} needs credentials: [{self._group}] auth_type is not set.')
+        self._open()
+        where = {'endpoint_override': self._options.endpoint_override} if self._options.endpoint_override else {
+            'endpoint_filter': {'service_type': self._options.service_type,
+                                'interface': self._options.valid_interfaces,
+                                'region_name': self._options.region_name}}
+        auth = self._own if use_own else self._users(context)
+        try:
+            response = self._session.request(
+                path, method, auth=auth, raise_exc=False, log=False, headers={'Accept': 'application/json'}
+                | more.pop('headers', {}), **where, **more)
+        except exceptions.ClientException as error:
+            raise errors.Unavailable(reason=f'{self._name} does not answer: {error}') from None
+        if response.status_code >= 500 or response.status_code == 429:
+            raise errors.Unavailable(reason=f'{self._name} answered {response.status_code}.')
+        return response
+
+    def _open(self) -> None:
+        with self._lock:
+            if self._session is not None:
+                return
+            from keystoneauth1 import loading, session
+
+            if self.has_credentials():
+                loading.register_auth_conf_options(self._conf, self._group)
+                self._own = loading.load_auth_from_conf_options(self._conf, self._group)
+            options = self._options
+            verify = False if options.insecure else (options.cafile or True)
+            cert = (options.certfile, options.keyfile) if options.certfile and options.keyfile else options.certfile
+            self._session = session.Session(verify=verify, cert=cert, timeout=options.timeout)
+
+    def _users(self, context: Any) -> Any:
+        """The token of the request, with the endpoint from our option or from its catalogue."""
+        from keystoneauth1 import token_endpoint
+
+        endpoint = self._options.endpoint_override or self._from_catalog(context.service_catalog)
+        if endpoint is None and self._own is not None:
+            endpoint = self._own.get_endpoint(
+                self._session, service_type=self._options.service_type,
+                interface=self._options.valid_interfaces, region_name=self._options.region_name)
+        if endpoint is None:
+            raise errors.Unavailable(reason=f'The service catalogue has no {self._options.service_type} endpoint.')
+        return token_endpoint.Token(endpoint, context.auth_token)
+
+    def _from_catalog(self, catalog: list[dict[str, Any]]) -> str | None:
+        """The endpoint in the catalogue of a token, in the form in which keystonemiddleware hands it on or in v3's."""
+        entries = [one for one in catalog or () if one.get('type') == self._options.service_type]
+        region = self._options.region_name
+        found = [one for entry in entries for one in entry.get('endpoints', ())
+                 if region is None or region in (one.get('region'), one.get('region_id'))]
+        for interface in self._options.valid_interfaces:
+            for one in found:
+                if one.get(f'{interface}URL'):
+                    return one[f'{interface}URL']
+                if one.get('interface') == interface:
+                    return one['url']
+        return None

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs operations on one host: each once, one at a time per server, and each one reported."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from oslo_config import cfg
+
+from nova_lite import errors
+from nova_lite.auth.context import RequestContext
+from nova_lite.compute import procedure
+from nova_lite.compute.delivery import Conductor, Delivery
+from nova_lite.compute.operations import PROCEDURES
+from nova_lite.compute.turns import Attempts, Turns
+from nova_lite.objects.operation import Operation, OperationReport
+from nova_lite.objects.server import Server
+from nova_lite.virt import base as virt
+
+LOG = logging.getLogger(__name__)
+
+
+class Worker:
+    """The operations of one host."""
+
+    def __init__(self, conf: cfg.ConfigOpts, host: str, driver: virt.Driver, conductor: Conductor,
+                 procedures: Mapping[str, procedure.Procedure] = PROCEDURES) -> None:
+        self._conf = conf
+        self._host = host
+        self._driver = driver
+        self._procedures = procedures
+        self._delivery = Delivery(conductor)
+        self._turns = Turns()
+        self._attempts = Attempts()
+
+    def start(self) -> None:
+        """Begin, or begin again after a reload."""
+        self._delivery.start()
+
+    def stop(self) -> None:
+        """Let operations in flight end; do not wait for a conductor that is away."""
+        self._delivery.stop()
+
+    def run(self, context: RequestContext, operation: Operation, server: Server) -> None:
+        """Run the operation and report it, unless this attempt or a later one came by before."""
+        if not self._attempts.is_new(operation.id, operation.attempt):
+            LOG.info('Operation %s, attempt %d, of server %s came again and is left alone.',
+                     operation.id, operation.attempt, server.uuid)
+            return
+        job = procedure.Job(self._conf, self._driver, operation, server)
+        with self._turns.take(server.uuid):
+            known = self._procedures.get(operation.kind)
+            result = procedure.run(known, job) if known else self._unknown(operation)
+            taken = self._delivery.deliver(context, self._report(job, result))
+            if taken is False and known and result.error is None:
+                LOG.warning('Operation %s (%s) of server %s is not of host %s any more; it is undone.',
+                            operation.id, operation.kind, server.uuid, self._host)
+                procedure.undo(known.steps, job)
+
+    def remove_unknown(self, server_uuids: Iterable[str]) -> None:
+        """Destroy guests that no server accounts for, but none that an operation is busy with."""
+        for server_uuid in server_uuids:
+            with self._turns.take_if_free(server_uuid) as free:
+                if free:
+                    self._destroy_unknown(server_uuid)
+
+    def _destroy_unknown(self, server_uuid: str) -> None:
+        LOG.warning('Guest %s on host %s belongs to no server and is destroyed.', server_uuid, self._host)
+        try:
+            self._driver.destroy(server_uuid)
+        except Exception:
+            LOG.exception('Guest %s on host %s could not be destroyed.', server_uuid, self._host)
+
+    def _report(self, job: procedure.Job, result: procedure.Result) -> OperationReport:
+        operation = job.operation
+        return OperationReport(
+            operation_id=operation.id, server_uuid=job.server.uuid, attempt=operation.attempt,
+            host=self._host, outcome='failed' if result.error else 'succeeded',
+            changes=self._changes(job.server.uuid), error=result.error, events=result.events)
+
+    def _changes(self, server_uuid: str) -> dict[str, Any]:
+        """What is true now, after a failure too: a reboot that failed may have left the guest off."""
+        try:
+            return {'power_state': int(self._driver.power_state(server_uuid))}
+        except Exception:
+            LOG.exception('The power state of guest %s on host %s cannot be read.', server_uuid, self._host)
+            return {}
+
+    def _unknown(self, operation: Operation) -> procedure.Result:
+        error = errors.Unsupported(
+            reason=f'Host {self._host} does not know operation {operation.kind}. '
+                   f'It knows {", ".join(sorted(self._procedures))}.')
+        return procedure.Result([], procedure.describe(error, operation.kind, ''))

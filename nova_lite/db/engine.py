@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to the database: reads without transactions, writes in exactly one.
+
+Every connection of the pool is in autocommit mode.  A read is therefore one round trip and leaves
+nothing to roll back, and a write says BEGIN and COMMIT itself, with the words that its database
+wants.  A connection that died in the pool shows at a read or at BEGIN, where doing it again on a
+new one cannot do anything twice.
+"""
+
+import contextlib
+import logging
+import os
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db import exception as db_exc
+from oslo_db import options
+from oslo_db.sqlalchemy import engines
+from sqlalchemy.dialects import plugins
+
+from nova_lite import errors
+from nova_lite.db import patterns, tables
+
+LOG = logging.getLogger(__name__)
+P = ParamSpec('P')
+T = TypeVar('T')
+
+_BEGIN = {'sqlite': 'BEGIN IMMEDIATE', 'postgresql': 'BEGIN ISOLATION LEVEL READ COMMITTED'}
+_SQLITE_PRAGMAS = (
+    # Short, because SQLite sleeps in C and would stop every green thread; transaction() waits longer.
+    'PRAGMA busy_timeout=250', 'PRAGMA journal_mode=WAL', 'PRAGMA synchronous=NORMAL',
+    'PRAGMA foreign_keys=ON', 'PRAGMA temp_store=MEMORY', 'PRAGMA cache_size=-8000',
+)
+_PLUGIN = 'nova_lite'
+# serialization failure, deadlock, lock not available
+_CONTENTION_CODES = frozenset(('40001', '40P01', '55P03'))
+# deadlock, lock wait timeout, record changed, NOWAIT refused
+_CONTENTION_NUMBERS = frozenset((1213, 1205, 1020, 3572))
+
+
+class Duplicate(errors.Conflict):
+    """A row with the same key exists; ``columns`` names the key as far as the database tells it."""
+
+    message = 'A row with the same {columns} exists.'
+
+
+class Contended(errors.Unavailable):
+    """Another transaction was in the way; doing it again from the start may work."""
+
+    message = 'The database is busy, try again.'
+
+
+class Unreachable(errors.Unavailable):
+    """The database does not answer."""
+
+    message = 'The database does not answer.'
+
+
+class _LostAtCommit(Unreachable):
+    """Nobody knows whether the transaction was committed, so nobody may do it again."""
+
+
+class PoolPlugin(sa.engine.CreateEnginePlugin):
+    """The arguments of ``sqlalchemy.create_engine`` that oslo.db has no parameter for."""
+
+    def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
+        # A ping at each checkout would be a round trip per request; dead connections are retried.
+        kwargs.update(pool_pre_ping=False, pool_reset_on_return=None, isolation_level='AUTOCOMMIT',
+                      skip_autocommit_rollback=True)
+        if kwargs.get('poolclass') is sa.NullPool:
+            # oslo.db opens an SQLite file anew each time, which costs more than most queries.
+            kwargs.update(poolclass=sa.QueuePool, max_overflow=50)
+
+    def update_url(self, url: sa.URL) -> sa.URL:
+        """Take our name out again: a driver would not know it."""
+        return url.difference_update_query(['plugin'])
+
+
+plugins.register(_PLUGIN, __name__, PoolPlugin.__name__)
+
+
+class Reader:
+    """A connection for reads: each statement stands alone and may be repeated."""
+
+    __slots__ = ('_connection', 'dialect')
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self.dialect = connection.dialect
+
+    def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
+        """Run one statement, a second time if its pooled connection had died."""
+        try:
+            return self._connection.execute(statement, parameters)
+        except db_exc.DBConnectionError:
+            # The pool has been emptied, so that this one is new.
+            self._connection.rollback()
+            return self._connection.execute(statement, parameters)
+
+    def scalar(self, statement: sa.Executable, parameters: Any = None) -> Any:
+        """The first column of the first row, or None."""
+        return self.execute(statement, parameters).scalar()
+
+    def scalars(self, statement: sa.Executable, parameters: Any = None) -> sa.ScalarResult[Any]:
+        """The first column of every row."""
+        return self.execute(statement, parameters).scalars()
+
+
+# What a query function takes: one that only reads does not mind which.
+Conn = Reader | sa.Connection
+
+
+class Database:
+    """The database of ``[database] connection``; nothing is opened before the first use."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        conf.register_opts(options.database_opts, 'database')
+        self._conf = conf.database
+        if not self._conf.connection:
+            raise errors.StartError('Set [database] connection, for example to '
+                                    'postgresql+psycopg2://user:password@host/nova.')
+        self._engine: sa.Engine | None = None
+        self._pid = 0
+        self._inherited: list[sa.Engine] = []
+        self._lock = threading.Lock()
+        # Writers of one process queue here, where a green thread can wait, and not inside SQLite.
+        self._writer: Any = contextlib.nullcontext()
+        self._begin = ''
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The engine of this process."""
+        if self._engine is None or self._pid != os.getpid():
+            self._open()
+        return self._engine
+
+    def _open(self) -> None:
+        with self._lock:
+            if self._engine is not None and self._pid == os.getpid():
+                return
+            if self._engine is not None:
+                # Closing the parent's sockets and files here would end them for the parent, too.
+                self._inherited.append(self._engine)
+            self._engine = create_engine(self._conf)
+            self._begin = _BEGIN.get(self._engine.dialect.name, 'START TRANSACTION')
+            if self._engine.dialect.name == 'sqlite':
+                self._writer = threading.Lock()
+            self._pid = os.getpid()
+
+    def dispose(self) -> None:
+        """Close all connections that are not in use; call it before a fork."""
+        if self._engine is not None and self._pid == os.getpid():
+            self._engine.dispose()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Reader]:
+        """A connection for statements that only read."""
+        with _translated():
+            connection = self.engine.connect()
+            try:
+                yield Reader(connection)
+            finally:
+                connection.close()
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One transaction, committed at the end of the block and rolled back if it raises."""
+        engine = self.engine
+        with _translated(), self._writer:
+            with engine.connect() as connection:
+                try:
+                    connection.exec_driver_sql(self._begin)
+                except db_exc.DBConnectionError:
+                    connection.rollback()
+                    connection.exec_driver_sql(self._begin)
+                try:
+                    yield connection
+                except BaseException:
+                    _roll_back(connection)
+                    raise
+                self._commit(connection)
+
+    @staticmethod
+    def _commit(connection: sa.Connection) -> None:
+        try:
+            connection.exec_driver_sql('COMMIT')
+        except db_exc.DBConnectionError as error:
+            raise _LostAtCommit() from error
+        except BaseException:
+            _roll_back(connection)
+            raise
+
+    def transaction(self, function: Callable[Concatenate[sa.Connection, P], T],
+                    *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``function(connection, …)`` in a transaction, again as long as others get in its way.
+
+        The function must do nothing outside the database: it may run several times.
+        """
+        attempts = max(1, self._conf.db_max_retries)
+        for attempt in range(1, attempts + 1):
+            try:
+                with self.write() as connection:
+                    return function(connection, *args, **kwargs)
+            except Contended:
+                if attempt == attempts:
+                    raise
+                time.sleep(random.uniform(0.2, 1) * min(0.5, 0.01 * 2 ** attempt))
+            except Unreachable as error:
+                if attempt > 1 or isinstance(error, _LostAtCommit):
+                    raise
+        raise Contended()
+
+
+def create_engine(group: Any) -> sa.Engine:
+    """An engine for the options of a ``[database]`` group."""
+    try:
+        url = sa.make_url(group.connection)
+        if group.connection_parameters:
+            url = url.update_query_string(group.connection_parameters, append=True)
+        dialect = url.get_backend_name()
+        if dialect in ('mysql', 'mariadb') and 'charset' not in url.query:
+            url = url.update_query_dict({'charset': 'utf8mb4'})
+        engine = engines.create_engine(
+            url.update_query_dict({'plugin': _PLUGIN}), mysql_sql_mode=group.mysql_sql_mode,
+            mysql_wsrep_sync_wait=group.mysql_wsrep_sync_wait,
+            connection_recycle_time=group.connection_recycle_time, connection_debug=group.connection_debug,
+            max_pool_size=group.max_pool_size, max_overflow=group.max_overflow,
+            pool_timeout=group.pool_timeout, connection_trace=group.connection_trace,
+            # The first query finds out; a wait here would hold up the whole start.
+            max_retries=0, thread_checkin=False)
+    except (sa.exc.ArgumentError, ImportError) as error:
+        # The text of the value is left out: it may hold a password.
+        raise errors.StartError(f'[database] connection cannot be used: {type(error).__name__}. It must look '
+                                'like postgresql+psycopg2://user:password@host/name, '
+                                'mysql+pymysql://user:password@host/name or sqlite:////path.') from None
+    _listen(engine)
+    return engine
+
+
+def _listen(engine: sa.Engine) -> None:
+    if engine.dialect.name == 'sqlite':
+        # oslo.db would BEGIN before every read.
+        for listener in list(engine.dispatch.begin):
+            sa.event.remove(engine, 'begin', listener)
+        sa.event.listen(engine, 'connect', _prepare_sqlite)
+    elif engine.dialect.name in ('mysql', 'mariadb'):
+        sa.event.listen(engine, 'connect', _prepare_mysql)
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    for pragma in _SQLITE_PRAGMAS:
+        connection.execute(pragma)
+    connection.create_function('regexp', 2, patterns.matches, deterministic=True)
+
+
+def _prepare_mysql(connection: Any, record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED')
+
+
+def _roll_back(connection: sa.Connection) -> None:
+    if connection.invalidated:
+        return
+    try:
+        connection.exec_driver_sql('ROLLBACK')
+    except (db_exc.DBError, sa.exc.SQLAlchemyError):
+        # The first error is the one to tell; a connection in an unknown state must not go back.
+        connection.invalidate()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except errors.Error:
+        raise
+    except (db_exc.DBError, sa.exc.SQLAlchemyError) as error:
+        raise translate(error) from error
+
+
+def translate(error: Exception) -> errors.Error:
+    """Our word for an error of oslo.db or SQLAlchemy; the text never holds a statement or a value."""
+    if isinstance(error, db_exc.DBDuplicateEntry):
+        return Duplicate(columns=', '.join(duplicate_columns(error)))
+    if isinstance(error, db_exc.DBDeadlock) or _contended(error):
+        return Contended()
+    if isinstance(error, (db_exc.DBConnectionError, sa.exc.TimeoutError)):
+        return Unreachable()
+    if getattr(error, 'connection_invalidated', False):
+        return Unreachable()
+    cause = error
+    while getattr(cause, 'orig', None) or getattr(cause, 'inner_exception', None):
+        cause = getattr(cause, 'orig', None) or cause.inner_exception
+    if isinstance(error, sa.exc.OperationalError) and 'database is locked' in str(cause):
+        return Contended()
+    return errors.Error(f'The database refused a statement ({type(cause).__name__}).')
+
+
+def duplicate_columns(error: db_exc.DBDuplicateEntry) -> tuple[str, ...]:
+    """The columns of the key that exists already, as far as the database tells."""
+    # Only SQLite names columns; the others name the constraint.
+    named = str(getattr(error.inner_exception, 'orig', error.inner_exception))
+    for table in tables.metadata.tables.values():
+        for constraint in table.constraints:
+            if isinstance(constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint):
+                name = sa.schema.conv(str(constraint.name))
+                if re.search(rf'\b{re.escape(name)}\b', named):
+                    return tuple(column.name for column in constraint.columns)
+    return tuple(error.columns)
+
+
+def _contended(error: Exception) -> bool:
+    cause: Any = error
+    while cause is not None:
+        if getattr(cause, 'pgcode', None) in _CONTENTION_CODES:
+            return True
+        if isinstance(cause, Exception) and cause.args and cause.args[0] in _CONTENTION_NUMBERS:
+            return True
+        cause = getattr(cause, 'orig', None) or getattr(cause, 'inner_exception', None)
+    return False

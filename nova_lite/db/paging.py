@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of a list, by the keys of the last row seen and never by counting rows.
+
+A page costs the same wherever it lies in the table.  NULL is the smallest value on every database,
+and the row's id decides between rows that are otherwise equal.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova_lite import errors
+from nova_lite.db.engine import Conn
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page:
+    """What a client asks of a list: how many, after which one, in which order."""
+
+    limit: int | None = None
+    marker: str | None = None
+    sort: Sequence[tuple[str, str]] = ()       # (key, 'asc' or 'desc'), the most important first
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Order:
+    """How one table may be sorted, and what a marker of it is."""
+
+    marker: sa.ColumnElement[Any]
+    tie: sa.ColumnElement[Any]
+    default: Sequence[tuple[str, str]]
+    keys: Mapping[str, sa.ColumnElement[Any]]
+
+
+def select_page(conn: Conn, statement: sa.Select[Any], order: Order, page: Page,
+                *scope: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The statement for one page; a marker outside of ``scope`` is not found."""
+    keys = _sort_keys(order, page)
+    if page.marker is not None:
+        values = _marker_values(conn, order, page.marker, keys, scope)
+        statement = statement.where(*_after(keys, values))
+    postgresql = conn.dialect.name == 'postgresql'
+    statement = statement.order_by(*(_order_by(column, down, postgresql) for column, down in keys))
+    return statement if page.limit is None else statement.limit(page.limit)
+
+
+def _sort_keys(order: Order, page: Page) -> list[tuple[Any, bool]]:
+    keys: dict[Any, bool] = {}
+    for name, direction in page.sort or order.default:
+        if name not in order.keys:
+            raise errors.Invalid(f'A list cannot be sorted by {name}.')
+        keys.setdefault(order.keys[name], direction == 'desc')
+    # The tie-breaker goes the way of the last key, so that one index serves both.
+    keys.setdefault(order.tie, next(reversed(keys.values())) if keys else False)
+    return list(keys.items())
+
+
+def _order_by(column: Any, down: bool, postgresql: bool) -> Any:
+    ordered = column.desc() if down else column.asc()
+    if postgresql and column.nullable:
+        # PostgreSQL alone takes NULL for the largest value.
+        return ordered.nulls_last() if down else ordered.nulls_first()
+    return ordered
+
+
+def _marker_values(conn: Conn, order: Order, marker: str, keys: Sequence[tuple[Any, bool]],
+                   scope: Sequence[sa.ColumnElement[bool]]) -> sa.Row[Any]:
+    statement = sa.select(*(column for column, _ in keys)).where(order.marker == marker, *scope)
+    row = conn.execute(statement).first()
+    if row is None:
+        raise errors.MarkerNotFound(marker=marker)
+    return row
+
+
+def _after(keys: Sequence[tuple[Any, bool]], values: Sequence[Any]) -> list[sa.ColumnElement[bool]]:
+    """The rows behind the marker: ``a > 1 or (a = 1 and (b > 2 or (b = 2 and …)))``."""
+    behind: sa.ColumnElement[bool] = sa.false()
+    for (column, down), value in reversed(list(zip(keys, values, strict=True))):
+        same = column.is_(None) if value is None else column == value
+        behind = sa.or_(_beyond(column, down, value), sa.and_(same, behind))
+    (first, down), value = keys[0], values[0]
+    if first.nullable:
+        return [behind]
+    # True of every row behind the marker, and a range of an index, which the disjunction is not.
+    return [first <= value if down else first >= value, behind]
+
+
+def _beyond(column: Any, down: bool, value: Any) -> sa.ColumnElement[bool]:
+    if value is None:
+        return sa.false() if down else column.is_not(None)
+    if not down:
+        return column > value
+    return sa.or_(column < value, column.is_(None)) if column.nullable else column < value
+
+
+@functools.lru_cache(512)
+def columns_of(table: sa.Table, names: frozenset[str] | None) -> sa.Select[Any]:
+    """``SELECT`` of the named columns; None is all of them."""
+    if names is None:
+        return sa.select(table)
+    return sa.select(*(column for column in table.c if column.name in names))

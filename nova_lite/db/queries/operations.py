@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The work list: who holds which operation, and since when too long.
+
+An operation is ``pending`` until a conductor takes it, ``running`` while somebody holds its lease,
+then ``done`` or ``failed``.  ``owner`` is who holds it: a conductor while it decides, a compute host
+while that works.  ``lease_until`` is when others may take it away; of a pending operation it is when
+the sweeper thinks that the wake-up was lost.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova_lite.db import tables
+from nova_lite.db.engine import Reader
+
+OPERATIONS = tables.operations
+
+PENDING, RUNNING, DONE, FAILED = 'pending', 'running', 'done', 'failed'
+_OPEN = OPERATIONS.c.state.in_((PENDING, RUNNING))
+_BY_ID = OPERATIONS.c.id == sa.bindparam('operation_id')
+_HELD = sa.and_(_BY_ID, OPERATIONS.c.state == RUNNING, OPERATIONS.c.attempt == sa.bindparam('held_attempt'))
+
+_GET = sa.select(OPERATIONS).where(_BY_ID)
+_GET_LOCKED = _GET.with_for_update()
+_TAKE = sa.update(OPERATIONS).where(
+    _BY_ID, sa.or_(OPERATIONS.c.state == PENDING,
+                   sa.and_(OPERATIONS.c.state == RUNNING, OPERATIONS.c.lease_until < sa.bindparam('now'))),
+).values(state=RUNNING, attempt=OPERATIONS.c.attempt + 1, owner=sa.bindparam('new_owner'),
+         lease_until=sa.bindparam('until'), updated_at=sa.bindparam('now'))
+_TAKE_RETURNING = _TAKE.returning(OPERATIONS)
+_HAND_OVER = sa.update(OPERATIONS).where(_HELD).values(
+    owner=sa.bindparam('new_owner'), step=sa.bindparam('new_step'), lease_until=sa.bindparam('until'),
+    updated_at=sa.bindparam('now'))
+_FINISH = sa.update(OPERATIONS).where(_HELD).values(
+    state=sa.bindparam('new_state'), step='', lease_until=None, params=sa.bindparam('new_params', type_=tables.Json),
+    error=sa.bindparam('new_error', type_=tables.Json), updated_at=sa.bindparam('now'))
+_PUT_BACK = sa.update(OPERATIONS).where(_HELD).values(
+    state=PENDING, step='', owner=None, lease_until=sa.bindparam('until'),
+    params=sa.bindparam('new_params', type_=tables.Json), updated_at=sa.bindparam('now'))
+_POSTPONE = sa.update(OPERATIONS).where(_HELD).values(lease_until=sa.bindparam('until'))
+_DUE = (sa.select(OPERATIONS.c.id).where(_OPEN, OPERATIONS.c.lease_until < sa.bindparam('now'))
+        .order_by(OPERATIONS.c.lease_until).limit(sa.bindparam('most')))
+_SUPERSEDE = sa.update(OPERATIONS).where(
+    OPERATIONS.c.server_uuid == sa.bindparam('server'), _OPEN,
+    OPERATIONS.c.kind != sa.bindparam('by')).values(
+    state=FAILED, lease_until=None, error=sa.bindparam('new_error', type_=tables.Json), params={},
+    updated_at=sa.bindparam('now'))
+_RENEW = sa.update(OPERATIONS).where(
+    OPERATIONS.c.id.in_(sa.bindparam('ids', expanding=True)), OPERATIONS.c.owner == sa.bindparam('by'),
+    OPERATIONS.c.state == RUNNING).values(lease_until=sa.bindparam('until'))
+_OF_SERVER = sa.select(OPERATIONS).where(OPERATIONS.c.server_uuid == sa.bindparam('server'), _OPEN).order_by(
+    OPERATIONS.c.created_at)
+
+#: What a finished operation must not keep.
+SECRETS = frozenset(('admin_password',))
+
+
+def insert(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put work on the list; ``row()`` makes what this takes."""
+    conn.execute(sa.insert(OPERATIONS), rows if len(rows) > 1 else rows[0])
+
+
+def get(conn: sa.Connection | Reader, operation_id: str) -> sa.Row[Any] | None:
+    """One operation."""
+    return conn.execute(_GET, {'operation_id': operation_id}).first()
+
+
+def lock(conn: sa.Connection, operation_id: str) -> sa.Row[Any] | None:
+    """One operation, which nobody else changes before this transaction ends."""
+    return conn.execute(_GET_LOCKED, {'operation_id': operation_id}).first()
+
+
+def open_of_server(conn: sa.Connection | Reader, server_uuid: str) -> Sequence[sa.Row[Any]]:
+    """What is still to be done to a server, oldest first."""
+    return conn.execute(_OF_SERVER, {'server': server_uuid}).all()
+
+
+def take(conn: sa.Connection, operation_id: str, owner: str, until: datetime.datetime,
+         now: datetime.datetime) -> sa.Row[Any] | None:
+    """Take an operation that is pending or whose lease ran out, as a new attempt; None if it is neither."""
+    values = {'operation_id': operation_id, 'new_owner': owner, 'until': until, 'now': now}
+    if conn.dialect.update_returning:
+        return conn.execute(_TAKE_RETURNING, values).first()
+    if not conn.execute(_TAKE, values).rowcount:
+        return None
+    return get(conn, operation_id)
+
+
+def hand_over(conn: sa.Connection, operation: sa.Row[Any], owner: str, step: str,
+              until: datetime.datetime) -> bool:
+    """Give the lease to whoever does the next step; False if it was lost."""
+    return bool(conn.execute(_HAND_OVER, {
+        'operation_id': operation.id, 'held_attempt': operation.attempt, 'new_owner': owner, 'new_step': step,
+        'until': until, 'now': operation.updated_at}).rowcount)
+
+
+def finish(conn: sa.Connection, operation: sa.Row[Any], now: datetime.datetime,
+           error: Mapping[str, Any] | None = None) -> bool:
+    """End the operation, as failed if there is an error; False if the lease was lost."""
+    return bool(conn.execute(_FINISH, {
+        'operation_id': operation.id, 'held_attempt': operation.attempt, 'new_state': FAILED if error else DONE,
+        'new_error': error, 'new_params': _without_secrets(operation.params), 'now': now}).rowcount)
+
+
+def put_back(conn: sa.Connection, operation: sa.Row[Any], params: Mapping[str, Any], until: datetime.datetime,
+             now: datetime.datetime) -> bool:
+    """Make the operation pending again with new ``params``; False if the lease was lost."""
+    return bool(conn.execute(_PUT_BACK, {
+        'operation_id': operation.id, 'held_attempt': operation.attempt, 'new_params': params, 'until': until,
+        'now': now}).rowcount)
+
+
+def postpone(conn: sa.Connection, operation_id: str, attempt: int, until: datetime.datetime) -> None:
+    """Let the lease of this attempt run out at another time."""
+    conn.execute(_POSTPONE, {'operation_id': operation_id, 'held_attempt': attempt, 'until': until})
+
+
+def renew(conn: sa.Connection, operation_ids: Sequence[str], owner: str, until: datetime.datetime) -> int:
+    """Prolong the leases that ``owner`` still holds; their number."""
+    return conn.execute(_RENEW, {'ids': list(operation_ids), 'by': owner, 'until': until}).rowcount
+
+
+def due(conn: sa.Connection | Reader, now: datetime.datetime, most: int) -> list[str]:
+    """Operations that somebody should look after, the longest overdue first."""
+    return list(conn.execute(_DUE, {'now': now, 'most': most}).scalars())
+
+
+def supersede(conn: sa.Connection, server_uuid: str, by: str, now: datetime.datetime) -> int:
+    """End all open operations on a server but those of kind ``by``, which makes them pointless; their number.
+
+    Their reports are late from now on.
+    """
+    reason = {'code': 409, 'message': f'Given up for {by}.', 'details': '', 'superseded_by': by}
+    return conn.execute(_SUPERSEDE, {'server': server_uuid, 'by': by, 'new_error': reason, 'now': now}).rowcount
+
+
+def _without_secrets(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key not in SECRETS}

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a list of servers can be narrowed by: one row per filter, and the condition that it means."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from nova_lite import errors
+from nova_lite.db import patterns, tables
+from nova_lite.db.conditions import contains, is_one_of
+from nova_lite.db.engine import Conn
+
+SERVERS = tables.servers
+TAGS = tables.server_tags
+SOFT_DELETED = 'soft-delete'
+
+
+class Matches(str):
+    """A filter value that is a regular expression and not the value itself."""
+
+    __slots__ = ()
+
+
+Condition = sa.ColumnElement[bool]
+Builder = Callable[[Conn, Any], Condition]
+
+# filter → column: equal to the value, to one of several values, or matching a ``Matches``.
+COLUMNS = {name: name for name in (
+    'uuid', 'project_id', 'user_id', 'reservation_id', 'launch_index', 'hostname', 'description', 'vm_state',
+    'task_state', 'power_state', 'progress', 'locked', 'host', 'node', 'availability_zone', 'image_ref',
+    'kernel_id', 'ramdisk_id', 'flavor_id', 'key_name', 'config_drive', 'disk_config', 'root_device_name',
+    'access_ip_v4', 'access_ip_v6', 'created_at', 'launched_at', 'terminated_at')}
+
+
+def conditions(conn: Conn, filters: Mapping[str, Any]) -> list[Condition]:
+    """The conditions that all hold for the wanted servers.
+
+    Besides the columns: ``name``, ``ip``, ``ip6`` (regular expressions), ``changes_since``,
+    ``changes_before``, ``metadata`` (pairs that are all there), ``tags``, ``tags_any``, ``not_tags``,
+    ``not_tags_any``, ``statuses``, ``deleted`` (true, false, or None for both; false if absent) and
+    ``soft_deleted`` (whether servers that can still be restored are shown; absent, they are shown
+    among the deleted ones only).
+    """
+    found = _existing(filters)
+    for name, value in filters.items():
+        if name in COLUMNS:
+            found.append(_column(name, value))
+        elif name not in ('deleted', 'soft_deleted'):
+            found.append(OTHERS[name](conn, value))
+    return found
+
+
+def _existing(filters: Mapping[str, Any]) -> list[Condition]:
+    deleted = filters.get('deleted', False)
+    soft = filters.get('soft_deleted')
+    if deleted is None:
+        return []
+    restorable = SERVERS.c.vm_state == SOFT_DELETED
+    if deleted:
+        return [SERVERS.c.deleted.is_(True)] if soft is False else [
+            sa.or_(SERVERS.c.deleted.is_(True), restorable)]
+    present = [SERVERS.c.deleted == sa.false()]
+    return present if soft else [*present, SERVERS.c.vm_state != SOFT_DELETED]
+
+
+def _column(name: str, value: Any) -> Condition:
+    column = SERVERS.c[COLUMNS[name]]
+    if isinstance(value, Matches):
+        return patterns.condition(column, name, value)
+    return is_one_of(column, value)
+
+
+def _statuses(conn: Conn, pairs: Iterable[tuple[str, Collection[str | None] | None]]) -> Condition:
+    """Any of (vm_state, task_states) pairs; None as task_states is any."""
+    wanted = [SERVERS.c.vm_state == vm_state if tasks is None else sa.and_(
+        SERVERS.c.vm_state == vm_state, is_one_of(SERVERS.c.task_state, tasks)) for vm_state, tasks in pairs]
+    return sa.or_(sa.false(), *wanted)
+
+
+def _metadata(conn: Conn, pairs: Mapping[str, str] | Iterable[Mapping[str, str]]) -> Condition:
+    text = sa.type_coerce(SERVERS.c.metadata, sa.Text)
+    wanted = []
+    for mapping in [pairs] if isinstance(pairs, Mapping) else pairs:
+        for key, value in mapping.items():
+            # As orjson writes it. What stands before the key rules out the end of a longer key.
+            pair = orjson.dumps({key: value}).decode()[1:-1]
+            wanted.append(sa.or_(contains(conn, text, '{' + pair), contains(conn, text, ',' + pair)))
+    return sa.and_(sa.true(), *wanted)
+
+
+def _tag_count(tags: Collection[str]) -> Any:
+    return sa.select(sa.func.count()).where(
+        TAGS.c.server_uuid == SERVERS.c.uuid, TAGS.c.tag.in_(tags)).scalar_subquery()
+
+
+def _all_tags(conn: Conn, tags: Collection[str]) -> Condition:
+    return _tag_count(tags) == len(set(tags))
+
+
+def _any_tag(conn: Conn, tags: Collection[str]) -> Condition:
+    return sa.exists().where(TAGS.c.server_uuid == SERVERS.c.uuid, TAGS.c.tag.in_(tags))
+
+
+def _address(version: int) -> Builder:
+    name = 'ip' if version == 4 else 'ip6'
+
+    def build(conn: Conn, pattern: str) -> Condition:
+        text = sa.type_coerce(SERVERS.c.addresses, sa.Text)
+        patterns.check(name, pattern)
+        return text.regexp_match(address_pattern(name, pattern, version))
+
+    return build
+
+
+def address_pattern(name: str, pattern: str, version: int) -> str:
+    """A pattern for the text of the column ``addresses`` that matches where one address would.
+
+    The text is ``…"addr":"10.0.0.5","version":4…``: quotes take the place of the ends of the
+    address, and nothing in the pattern may match a quote.
+    """
+    alternatives = []
+    for part in _inside_quotes(name, pattern):
+        start = '"addr":"' + ('' if part.startswith('^') else '[^"]*')
+        end = ('' if part.endswith('$') else '[^"]*') + f'","version":{version}[,}}]'
+        body = part.removeprefix('^')
+        alternatives.append(start + '(' + body.removesuffix('$') + ')' + end)
+    return '|'.join(alternatives)
+
+
+_TOKEN = re.compile(r'\\.|\[\^?\]?[^\]]*\]|.', re.DOTALL)
+_CLASSES = {r'\D': '[^0-9"]', r'\S': '[^ "]', r'\W': '[^0-9A-Za-z_"]', '.': '[^"]'}
+
+
+def _inside_quotes(name: str, pattern: str) -> list[str]:
+    """The top-level alternatives of the pattern, none of which can match a quote."""
+    parts, depth = [''], 0
+    tokens = _TOKEN.findall(pattern)
+    for index, token in enumerate(tokens):
+        depth += (token == '(') - (token == ')')
+        if token == '|' and depth == 0:
+            parts.append('')
+            continue
+        if token == '^' and parts[-1] or token == '$' and tokens[index + 1:index + 2] not in ([], ['|']):
+            raise errors.Invalid(f'{name} {pattern!r} has ^ or $ elsewhere than at the ends.')
+        parts[-1] += '[^"' + token[2:] if token.startswith('[^') else _CLASSES.get(token, token)
+    return parts
+
+
+OTHERS: dict[str, Builder] = {
+    'name': lambda conn, value: patterns.condition(SERVERS.c.name, 'name', value),
+    'ip': _address(4),
+    'ip6': _address(6),
+    'statuses': _statuses,
+    'changes_since': lambda conn, value: SERVERS.c.updated_at >= value,
+    'changes_before': lambda conn, value: SERVERS.c.updated_at <= value,
+    'metadata': _metadata,
+    'tags': _all_tags,
+    'tags_any': _any_tag,
+    'not_tags': lambda conn, value: sa.not_(_all_tags(conn, value)),
+    'not_tags_any': lambda conn, value: sa.not_(_any_tag(conn, value)),
+}

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers: lists, single ones and guarded changes."""
+
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_utils import timeutils
+
+from nova_lite import errors
+from nova_lite.db import paging, tables
+from nova_lite.db.conditions import is_one_of
+from nova_lite.db.engine import Conn
+from nova_lite.db.queries import server_filters
+from nova_lite.db.queries.server_filters import Matches
+
+__all__ = ('Matches', 'by_host', 'change', 'count', 'count_by_host', 'get', 'get_many', 'insert', 'lock', 'page',
+           'update', 'update_if')
+
+SERVERS = tables.servers
+_C = SERVERS.c
+
+# The wire's sort keys that are not the columns' names, beside those that are.
+ORDER = paging.Order(
+    marker=_C.uuid, tie=_C.id, default=(('created_at', 'desc'), ('id', 'desc')),
+    keys={name: _C[name] for name in (
+        'availability_zone', 'config_drive', 'created_at', 'host', 'hostname', 'id', 'image_ref', 'key_name',
+        'kernel_id', 'launch_index', 'launched_at', 'locked', 'locked_by', 'node', 'power_state', 'progress',
+        'project_id', 'ramdisk_id', 'root_device_name', 'task_state', 'terminated_at', 'updated_at', 'user_id',
+        'uuid', 'vm_state')} | {
+        'access_ip_v4': _C.access_ip_v4, 'access_ip_v6': _C.access_ip_v6, 'auto_disk_config': _C.disk_config,
+        'display_description': _C.description, 'display_name': _C.name, 'instance_type_id': _C.flavor_id})
+
+
+def page(conn: Conn, filters: Mapping[str, Any], paged: paging.Page,
+         columns: frozenset[str] | None = None) -> list[sa.Row[Any]]:
+    """One page of servers; ``server_filters.conditions`` says what the filters are.
+
+    A marker is found among the servers of the filtered project, whatever the other filters say.
+    """
+    statement = paging.columns_of(SERVERS, columns).where(*server_filters.conditions(conn, filters))
+    project = filters.get('project_id')
+    scope = () if project is None else (is_one_of(_C.project_id, project),)
+    return list(conn.execute(paging.select_page(conn, statement, ORDER, paged, *scope)).all())
+
+
+def count(conn: Conn, filters: Mapping[str, Any]) -> int:
+    """How many servers the filters leave."""
+    statement = sa.select(sa.func.count()).select_from(SERVERS)
+    return int(conn.scalar(statement.where(*server_filters.conditions(conn, filters))))
+
+
+def get(conn: Conn, uuid: str, columns: frozenset[str] | None = None, deleted: bool | None = False) -> sa.Row[Any]:
+    """One server; ``deleted`` None finds it in any case."""
+    row = conn.execute(_get(columns, deleted), {'server': uuid}).first()
+    if row is None:
+        raise errors.ServerNotFound(server=uuid)
+    return row
+
+
+@functools.lru_cache(128)
+def _get(columns: frozenset[str] | None, deleted: bool | None) -> sa.Select[Any]:
+    statement = paging.columns_of(SERVERS, columns).where(_C.uuid == sa.bindparam('server'))
+    return statement if deleted is None else statement.where(_C.deleted == (sa.true() if deleted else sa.false()))
+
+
+def get_many(conn: Conn, uuids: Collection[str],
+             columns: frozenset[str] | None = None) -> dict[str, sa.Row[Any]]:
+    """The servers with these ids that exist, deleted ones, too; ``columns`` must have uuid."""
+    statement = paging.columns_of(SERVERS, columns).where(_C.uuid.in_(uuids))
+    return {row.uuid: row for row in conn.execute(statement)}
+
+
+def lock(conn: sa.Connection, uuid: str, columns: frozenset[str] | None = None) -> sa.Row[Any]:
+    """One server that is not deleted, which nobody else can change before this transaction ends."""
+    row = conn.execute(_get(columns, False).with_for_update(), {'server': uuid}).first()
+    if row is None:
+        raise errors.ServerNotFound(server=uuid)
+    return row
+
+
+# What a row may leave out.
+_DEFAULTS: dict[str, Any] = {
+    'launch_index': 0, 'task_state': None, 'power_state': 0, 'progress': 0, 'locked': False, 'image_properties': {},
+    'config_drive': False, 'disk_config': 'MANUAL', 'addresses': {}, 'metadata': {}, 'scheduler_hints': {},
+    'deleted': False,
+}
+
+
+def insert(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Store new servers in one statement; their row ids in the same order."""
+    now = timeutils.utcnow()
+    base = {**_DEFAULTS, 'created_at': now, 'updated_at': now}
+    # Every row must name the same columns.
+    names = {name for row in rows for name in row}
+    full = [_completed({**base, **{name: row.get(name, base.get(name)) for name in names}}) for row in rows]
+    if len(full) == 1:
+        return [int(conn.execute(SERVERS.insert(), full[0]).inserted_primary_key[0])]
+    if not full:
+        return []
+    conn.execute(SERVERS.insert(), full)
+    statement = sa.select(_C.uuid, _C.id).where(_C.uuid.in_([row['uuid'] for row in full]))
+    ids = dict(conn.execute(statement).tuples().all())
+    return [ids[row['uuid']] for row in full]
+
+
+def _completed(values: dict[str, Any]) -> dict[str, Any]:
+    if 'flavor' in values:
+        values['flavor_id'] = values['flavor']['flavorid']
+    return values
+
+
+def update(conn: sa.Connection, uuid: str, **values: Any) -> None:
+    """Change a server whatever its state; ``updated_at`` follows by itself."""
+    if not update_if(conn, uuid, {}, **values):
+        raise errors.ServerNotFound(server=uuid)
+
+
+def update_if(conn: sa.Connection, uuid: str, expect: Mapping[str, Any], **values: Any) -> bool:
+    """Change a server that is still as expected; whether it was.
+
+    ``expect`` maps columns to the value, or a collection of values, that they must hold.
+    """
+    statement = SERVERS.update().where(
+        _C.uuid == uuid, *(is_one_of(_C[name], wanted) for name, wanted in expect.items()))
+    values.setdefault('updated_at', timeutils.utcnow())
+    return conn.execute(statement.values(_completed(values))).rowcount == 1
+
+
+def change(conn: sa.Connection, uuid: str, column: str, changed: Callable[[Any], Any]) -> Any:
+    """Replace a JSON column (metadata, addresses …) by ``changed(value)``; two at once both last."""
+    value = changed(getattr(lock(conn, uuid, frozenset((column,))), column))
+    update(conn, uuid, **{column: value})
+    return value
+
+
+def by_host(conn: Conn, hosts: Collection[str]) -> dict[str, list[sa.Row[Any]]]:
+    """The servers on each host, as rows of host, uuid, name and project_id, by their row ids."""
+    statement = sa.select(_C.host, _C.uuid, _C.name, _C.project_id).where(
+        _C.host.in_(hosts), _C.deleted == sa.false()).order_by(_C.id)
+    found: dict[str, list[sa.Row[Any]]] = {host: [] for host in hosts}
+    for row in conn.execute(statement):
+        found[row.host].append(row)
+    return found
+
+
+def count_by_host(conn: Conn, hosts: Collection[str]) -> dict[str, int]:
+    """How many servers each host has."""
+    statement = sa.select(_C.host, sa.func.count()).where(
+        _C.host.in_(hosts), _C.deleted == sa.false()).group_by(_C.host)
+    return {**dict.fromkeys(hosts, 0), **dict(conn.execute(statement).tuples().all())}

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every table of the database, and nothing else.
+
+Times are naive UTC with microseconds.  JSON columns hold what is read and written whole.  A row
+that the wire may still show after its end (a deleted server) stays with ``deleted`` set to true
+and its ``deleted_at``; ``nova-manage db purge`` takes it away.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from nova_lite.db import types
+
+# MariaDB compares strings without regard to case unless told; names and keys must not collide.
+NAMING = {
+    'ix': 'ix_%(column_0_label)s', 'uq': 'uq_%(table_name)s_%(column_0_name)s',
+    'fk': 'fk_%(table_name)s_%(column_0_name)s', 'pk': 'pk_%(table_name)s',
+}
+metadata = sa.MetaData(naming_convention=NAMING)
+
+Time = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mysql', 'mariadb')
+Id = sa.BigInteger().with_variant(sa.Integer, 'sqlite')
+Text = sa.Text().with_variant(mysql.MEDIUMTEXT(), 'mysql', 'mariadb')
+Json = types.Json
+
+
+def Name(length: int = 255) -> sa.types.TypeEngine:  # noqa: N802 - reads like a column type
+    """A string compared and sorted byte for byte on every database."""
+    return sa.String(length).with_variant(
+        mysql.VARCHAR(length, charset='utf8mb4', collation='utf8mb4_bin'), 'mysql', 'mariadb').with_variant(
+        sa.String(length, collation='C'), 'postgresql')
+
+
+def Uuid() -> sa.types.TypeEngine:  # noqa: N802 - reads like a column type
+    """A UUID in its canonical 36 characters."""
+    return Name(36)
+
+
+def _table(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
+    return sa.Table(name, metadata, *columns, mysql_engine='InnoDB', mysql_charset='utf8mb4')
+
+
+flavors = _table(
+    'flavors',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('flavorid', Name(), nullable=False, unique=True),
+    sa.Column('name', Name(), nullable=False, unique=True),
+    sa.Column('ram', sa.Integer, nullable=False),            # MiB
+    sa.Column('vcpus', sa.Integer, nullable=False),
+    sa.Column('disk', sa.Integer, nullable=False),           # GiB, root disk
+    sa.Column('ephemeral', sa.Integer, nullable=False),      # GiB
+    sa.Column('swap', sa.Integer, nullable=False),           # MiB
+    sa.Column('rxtx_factor', sa.Float, nullable=False),
+    sa.Column('is_public', sa.Boolean, nullable=False),
+    sa.Column('disabled', sa.Boolean, nullable=False),
+    sa.Column('description', Text),
+    sa.Column('extra_specs', Json, nullable=False),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time),
+)
+
+flavor_projects = _table(
+    'flavor_projects',
+    sa.Column('flavor_id', Id, sa.ForeignKey('flavors.id', ondelete='CASCADE'), primary_key=True),
+    sa.Column('project_id', Name(), primary_key=True),
+)
+
+keypairs = _table(
+    'keypairs',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('user_id', Name(), nullable=False),
+    sa.Column('name', Name(), nullable=False),
+    sa.Column('type', Name(16), nullable=False),             # ssh, x509
+    sa.Column('fingerprint', Name(), nullable=False),
+    sa.Column('public_key', Text, nullable=False),
+    sa.Column('created_at', Time, nullable=False),
+    sa.UniqueConstraint('user_id', 'name'),
+)
+
+services = _table(
+    'services',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('uuid', Uuid(), nullable=False, unique=True),
+    sa.Column('host', Name(), nullable=False),
+    sa.Column('binary', Name(), nullable=False),             # nova-compute, nova-conductor …
+    sa.Column('disabled', sa.Boolean, nullable=False),
+    sa.Column('disabled_reason', Name()),
+    sa.Column('forced_down', sa.Boolean, nullable=False),
+    sa.Column('version', sa.Integer, nullable=False),
+    sa.Column('last_seen_at', Time),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time),
+    sa.UniqueConstraint('host', 'binary'),
+)
+
+hosts = _table(
+    'hosts',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('uuid', Uuid(), nullable=False, unique=True),
+    sa.Column('service_id', Id, sa.ForeignKey('services.id', ondelete='CASCADE'), nullable=False, unique=True),
+    sa.Column('host', Name(), nullable=False, unique=True),
+    sa.Column('hypervisor_hostname', Name(), nullable=False),
+    sa.Column('hypervisor_type', Name(), nullable=False),
+    sa.Column('hypervisor_version', sa.Integer, nullable=False),
+    sa.Column('host_ip', Name(64), nullable=False),
+    sa.Column('cpu_info', Json, nullable=False),
+    sa.Column('traits', Json, nullable=False),
+    sa.Column('uptime', Text),
+    sa.Column('vcpus', sa.Integer, nullable=False),
+    sa.Column('memory_mb', sa.Integer, nullable=False),
+    sa.Column('local_gb', sa.Integer, nullable=False),
+    sa.Column('disk_available_least', sa.Integer),
+    # What may be given away: inventory x allocation ratio - reserved, worked out at each report.
+    sa.Column('vcpus_limit', sa.Integer, nullable=False),
+    sa.Column('memory_mb_limit', sa.Integer, nullable=False),
+    sa.Column('local_gb_limit', sa.Integer, nullable=False),
+    # What is given away: changed only in the transaction that changes `allocations`.
+    sa.Column('vcpus_used', sa.Integer, nullable=False),
+    sa.Column('memory_mb_used', sa.Integer, nullable=False),
+    sa.Column('local_gb_used', sa.Integer, nullable=False),
+    sa.Column('servers', sa.Integer, nullable=False),
+    # Indexed, so that the hosts with most room are found without reading all hosts.
+    sa.Column('memory_mb_free', sa.Integer, sa.Computed('memory_mb_limit - memory_mb_used', persisted=True)),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time),
+)
+sa.Index('ix_hosts_memory_free', hosts.c.memory_mb_free, hosts.c.id)
+
+allocations = _table(
+    'allocations',
+    sa.Column('server_uuid', Uuid(), primary_key=True),
+    sa.Column('host_id', Id, sa.ForeignKey('hosts.id'), primary_key=True, index=True),
+    sa.Column('vcpus', sa.Integer, nullable=False),
+    sa.Column('memory_mb', sa.Integer, nullable=False),
+    sa.Column('local_gb', sa.Integer, nullable=False),
+    sa.Column('created_at', Time, nullable=False),
+)
+
+aggregates = _table(
+    'aggregates',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('uuid', Uuid(), nullable=False, unique=True),
+    sa.Column('name', Name(), nullable=False, unique=True),
+    sa.Column('metadata', Json, nullable=False),             # availability_zone lives here, as on the wire
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time),
+)
+
+aggregate_hosts = _table(
+    'aggregate_hosts',
+    sa.Column('aggregate_id', Id, sa.ForeignKey('aggregates.id', ondelete='CASCADE'), primary_key=True),
+    sa.Column('host', Name(), primary_key=True, index=True),
+)
+
+servers = _table(
+    'servers',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('uuid', Uuid(), nullable=False, unique=True),
+    sa.Column('project_id', Name(), nullable=False),
+    sa.Column('user_id', Name(), nullable=False),
+    sa.Column('reservation_id', Name(32), nullable=False, index=True),
+    sa.Column('launch_index', sa.Integer, nullable=False),
+    sa.Column('name', Name(), nullable=False),
+    sa.Column('hostname', Name(), nullable=False),
+    sa.Column('description', Name()),
+    sa.Column('vm_state', Name(32), nullable=False),
+    sa.Column('task_state', Name(64)),
+    sa.Column('power_state', sa.Integer, nullable=False),
+    sa.Column('progress', sa.Integer, nullable=False),
+    sa.Column('locked', sa.Boolean, nullable=False),
+    sa.Column('locked_by', Name(16)),                        # owner, admin
+    sa.Column('locked_reason', Name()),
+    sa.Column('host', Name()),                               # null until placed
+    sa.Column('node', Name()),
+    sa.Column('availability_zone', Name()),                  # where it is
+    sa.Column('pinned_availability_zone', Name()),           # where its owner wants it
+    sa.Column('image_ref', Name(64)),
+    sa.Column('image_properties', Json, nullable=False),
+    sa.Column('kernel_id', Name(64)),
+    sa.Column('ramdisk_id', Name(64)),
+    # flavorid, name, ram, vcpus, disk, ephemeral, swap, rxtx_factor, extra_specs as of create or resize
+    sa.Column('flavor', Json, nullable=False),
+    sa.Column('flavor_id', Name(), nullable=False),          # its flavorid, to find and count by
+    sa.Column('key_name', Name()),
+    sa.Column('public_key', Text),
+    sa.Column('key_type', Name(16)),
+    sa.Column('user_data', Text),
+    sa.Column('config_drive', sa.Boolean, nullable=False),
+    sa.Column('disk_config', Name(8), nullable=False),       # AUTO, MANUAL
+    sa.Column('root_device_name', Name()),
+    sa.Column('access_ip_v4', Name(39)),
+    sa.Column('access_ip_v6', Name(39)),
+    sa.Column('addresses', types.Addresses, nullable=False),  # {network: [{addr, version, type, mac}]}
+    sa.Column('metadata', Json, nullable=False),
+    sa.Column('scheduler_hints', Json, nullable=False),
+    sa.Column('trusted_image_certificates', Json),
+    sa.Column('fault', Json),                                # {code, message, details, created}
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time, nullable=False),
+    sa.Column('launched_at', Time),
+    sa.Column('terminated_at', Time),
+    sa.Column('deleted', sa.Boolean, nullable=False),
+    sa.Column('deleted_at', Time),
+)
+sa.Index('ix_servers_project_page', servers.c.deleted, servers.c.project_id, servers.c.created_at, servers.c.id)
+sa.Index('ix_servers_page', servers.c.deleted, servers.c.created_at, servers.c.id)
+sa.Index('ix_servers_host', servers.c.host, servers.c.deleted)
+sa.Index('ix_servers_updated', servers.c.updated_at)
+sa.Index('ix_servers_flavor', servers.c.flavor_id, servers.c.deleted)
+
+server_tags = _table(
+    'server_tags',
+    sa.Column('server_uuid', Uuid(), primary_key=True),
+    sa.Column('tag', Name(60), primary_key=True, index=True),
+)
+
+server_actions = _table(
+    'server_actions',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('server_uuid', Uuid(), nullable=False),
+    sa.Column('action', Name(), nullable=False),             # the wire's words: create, stop, reboot …
+    sa.Column('request_id', Name(64), nullable=False),
+    sa.Column('user_id', Name(), nullable=False),
+    sa.Column('project_id', Name(), nullable=False),
+    sa.Column('message', Name()),                            # null, or Error
+    sa.Column('start_time', Time, nullable=False),
+    sa.Column('finish_time', Time),
+    sa.Column('updated_at', Time, nullable=False),
+)
+sa.Index('ix_server_actions_page', server_actions.c.server_uuid, server_actions.c.start_time,
+         server_actions.c.id)
+sa.Index('ix_server_actions_request', server_actions.c.server_uuid, server_actions.c.request_id)
+
+server_action_events = _table(
+    'server_action_events',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('action_id', Id, sa.ForeignKey('server_actions.id', ondelete='CASCADE'), nullable=False, index=True),
+    sa.Column('event', Name(), nullable=False),
+    sa.Column('host', Name()),
+    sa.Column('start_time', Time, nullable=False),
+    sa.Column('finish_time', Time),
+    sa.Column('result', Name(16)),                           # Success, Error
+    sa.Column('traceback', Text),
+    sa.Column('details', Text),
+)
+
+operations = _table(
+    'operations',
+    sa.Column('id', Uuid(), primary_key=True),
+    sa.Column('kind', Name(32), nullable=False),             # build, delete, start, stop, reboot …
+    sa.Column('server_uuid', Uuid(), nullable=False, index=True),
+    sa.Column('project_id', Name(), nullable=False),
+    sa.Column('user_id', Name(), nullable=False),
+    sa.Column('request_id', Name(64), nullable=False),
+    sa.Column('action_id', Id),                              # its row in server_actions
+    sa.Column('state', Name(16), nullable=False),            # pending, running, done, failed
+    sa.Column('step', Name(64), nullable=False),
+    sa.Column('attempt', sa.Integer, nullable=False),
+    sa.Column('owner', Name()),                              # the worker that holds the lease
+    sa.Column('lease_until', Time),
+    sa.Column('params', Json, nullable=False),
+    sa.Column('error', Json),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time, nullable=False),
+)
+sa.Index('ix_operations_work', operations.c.state, operations.c.lease_until)
+
+# One row for each project, so that a request books all that it needs, or nothing, in one statement.
+quota_usages = _table(
+    'quota_usages',
+    sa.Column('project_id', Name(), primary_key=True),
+    sa.Column('instances', sa.BigInteger, nullable=False),
+    sa.Column('cores', sa.BigInteger, nullable=False),
+    sa.Column('ram', sa.BigInteger, nullable=False),         # MiB
+)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong, as ten kinds and their leaves.
+
+A kind says what a caller can do about it (correct the request, wait, ask an
+administrator …); ``wsgi/faults.py`` maps each kind to one HTTP status.  A leaf
+adds a sentence.  Nothing here knows HTTP, and every message is fit for the
+person who sent the request: it names the thing, the value and the rule.
+"""
+
+
+class Error(Exception):
+    """Root of all errors raised on purpose.
+
+    ``message`` is a ``str.format`` template filled with the keyword arguments,
+    which stay readable as ``details``.
+    """
+
+    message = 'An unexpected error occurred.'
+
+    def __init__(self, message=None, **details):
+        self.details = details
+        super().__init__(message or self.message.format(**details))
+
+    def __reduce__(self):
+        return (_rebuild, (type(self), str(self), self.details))
+
+
+def _rebuild(kind, text, details):
+    return kind(text, **details)
+
+
+# ------------------------------------------------------------------- kinds
+
+class Invalid(Error):
+    """The request can never be right as it stands."""
+
+    message = '{reason}'
+
+
+class Unauthenticated(Error):
+    """Nobody is known to be asking."""
+
+    message = 'This request needs a valid token.'
+
+
+class Forbidden(Error):
+    """The caller may not do this."""
+
+    message = 'Rule {action} does not allow this.'
+
+
+class OverQuota(Error):
+    """The caller has used up what he may use."""
+
+    message = 'Quota exceeded for {resource}: {requested} asked for, {used} of {limit} in use.'
+
+
+class NotFound(Error):
+    """What was named does not exist, or not for this caller."""
+
+    message = 'The resource could not be found.'
+
+
+class Conflict(Error):
+    """The request is fine, the present state is not."""
+
+    message = '{reason}'
+
+
+class Gone(Error):
+    """The function has been removed for good."""
+
+    message = 'This API was removed: {reason}'
+
+
+class TooLarge(Error):
+    """The body is bigger than the service reads."""
+
+    message = 'The request body is larger than {limit} bytes.'
+
+
+class Unsupported(Error):
+    """Nothing here can do that."""
+
+    message = '{reason}'
+
+
+class Unavailable(Error):
+    """It may work in a moment: a part that is needed does not answer."""
+
+    message = '{reason}'
+    retry_after = 5
+
+
+# --------------------------------------------------------------- not found
+
+class ServerNotFound(NotFound):
+    message = 'No server with id {server}.'
+
+
+class FlavorNotFound(NotFound):
+    message = 'No flavor with id {flavor}.'
+
+
+class ExtraSpecNotFound(NotFound):
+    message = 'Flavor {flavor} has no extra spec {key}.'
+
+
+class FlavorAccessNotFound(NotFound):
+    message = 'Project {project} has no access to flavor {flavor}.'
+
+
+class KeypairNotFound(NotFound):
+    message = 'User {user} has no keypair {name}.'
+
+
+class ServiceNotFound(NotFound):
+    message = 'No service {service}.'
+
+
+class HostNotFound(NotFound):
+    message = 'No compute host {host}.'
+
+
+class ImageNotFound(NotFound):
+    message = 'No image {image}.'
+
+
+class MarkerNotFound(Invalid):
+    message = 'Marker {marker} names nothing in this list.'
+
+
+# ---------------------------------------------------------------- conflict
+
+class FlavorExists(Conflict):
+    message = 'A flavor with {field} {value} exists already.'
+
+
+class FlavorAccessExists(Conflict):
+    message = 'Project {project} has access to flavor {flavor} already.'
+
+
+class KeypairExists(Conflict):
+    message = "A keypair named {name!r} exists already."
+
+
+class WrongState(Conflict):
+    """``attribute`` holds ``found`` where the operation wants one of ``wanted``."""
+
+    message = '{operation} needs {attribute} {wanted}; server {server} has {attribute} {found}.'
+
+
+class NotLaunched(Conflict):
+    message = '{operation} needs a server that has run; server {server} never did.'
+
+
+class ServerLocked(Conflict):
+    message = 'Server {server} is locked.'
+
+
+class LateReport(Conflict):
+    """A worker reports on an operation that is no longer his."""
+
+    message = 'Operation {operation} is not held by {reporter} any more.'
+
+
+# ---------------------------------------------------------------- placement
+
+class NoValidHost(Error):
+    """No host can take the server; the text counts the reasons."""
+
+    message = 'No valid host was found. {reason}'
+
+
+# --------------------------------------------------------------- start-up
+
+class StartError(Error):
+    """A program cannot start; the text says what to change."""
+
+    message = '{reason}'
+
+
+# -------------------------------------------------------------- hypervisor
+
+class GuestNotFound(NotFound):
+    message = 'Host {host} has no guest of server {server}.'
+
+
+class HypervisorError(Error):
+    """The hypervisor did not do what it was asked to."""
+
+    message = '{reason}'

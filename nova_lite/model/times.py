@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Times as the database holds them: UTC without a zone, to the microsecond."""
+
+import datetime
+
+
+def utcnow() -> datetime.datetime:
+    """Now."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def parse(text: str) -> datetime.datetime:
+    """A time of ISO 8601; without a zone it is UTC."""
+    moment = datetime.datetime.fromisoformat(text)
+    return moment.astimezone(datetime.UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def isoformat(moment: datetime.datetime) -> str:
+    """The time to the second, with the Z that the wire shows."""
+    return moment.strftime('%Y-%m-%dT%H:%M:%SZ')

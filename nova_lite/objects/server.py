@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server as a compute worker needs it: enough to make, change and find its guest."""
+
+from oslo_versionedobjects import fields
+
+from nova_lite.objects import base
+
+
+@base.Registry.register
+class Server(base.NovaLiteObject):
+    """What the conductor hands to a host; the host never reads the database.
+
+    ``flavor`` holds name, vcpus, ram (MiB), disk, ephemeral (GiB), swap (MiB) and extra_specs.
+    ``guest_name`` is the name the hypervisor shows (``instance-0000002a``).
+    """
+
+    VERSION = '1.0'
+    fields = {
+        'uuid': fields.UUIDField(),
+        'id': fields.IntegerField(),
+        'guest_name': fields.StringField(),
+        'name': fields.StringField(),
+        'hostname': fields.StringField(),
+        'project_id': fields.StringField(),
+        'user_id': fields.StringField(),
+        'flavor': base.Json(),
+        'image_ref': fields.StringField(nullable=True),
+        'image_properties': base.Json(),
+        'availability_zone': fields.StringField(nullable=True),
+        'config_drive': fields.BooleanField(),
+        'user_data': fields.StringField(nullable=True),
+        'metadata': base.Json(),
+        'key_name': fields.StringField(nullable=True),
+        'public_key': fields.StringField(nullable=True),
+        'admin_password': fields.StringField(nullable=True),
+        'launch_index': fields.IntegerField(),
+        'power_state': fields.IntegerField(),
+    }

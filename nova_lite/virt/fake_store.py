@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fake hypervisor's memory: one small file for each guest.
+
+Real guests outlive nova-compute, so fake ones do too.  One file per guest makes a change cost the same
+for the first guest of a host and the thousandth, and a rename makes it all or nothing for a process that is
+killed.  Nothing is flushed to the platter: what a power cut takes away, it takes from a real host as well.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import pathlib
+
+LOG = logging.getLogger(__name__)
+
+_RECORD = '.json'
+_HALF_WRITTEN = '.part'
+
+
+@dataclasses.dataclass(frozen=True)
+class FakeGuest:
+    """All there is to a fake guest."""
+
+    uuid: str
+    name: str
+    power_state: int
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+    console: tuple[str, ...] = ()
+
+
+class GuestStore:
+    """The guests of one host in one directory, which appears with the first of them."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory = directory
+
+    def load(self) -> dict[str, FakeGuest]:
+        """All guests by uuid. Remains of a write that was cut off are removed."""
+        guests = {}
+        for path in self._paths():
+            if path.name.endswith(_HALF_WRITTEN):
+                path.unlink(missing_ok=True)
+            elif path.name.endswith(_RECORD):
+                guest = _read(path)
+                if guest is not None:
+                    guests[guest.uuid] = guest
+        return guests
+
+    def put(self, guest: FakeGuest) -> None:
+        """Keep ``guest``, in place of the one with its uuid if there is one."""
+        path = self._path(guest.uuid)
+        part = path.with_suffix(_HALF_WRITTEN)
+        text = json.dumps(dataclasses.asdict(guest))
+        try:
+            part.write_text(text)
+        except FileNotFoundError:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            part.write_text(text)
+        os.replace(part, path)
+
+    def drop(self, uuid: str) -> None:
+        """Forget the guest ``uuid``, if there is one."""
+        self._path(uuid).unlink(missing_ok=True)
+
+    def _path(self, uuid: str) -> pathlib.Path:
+        return self.directory / (uuid + _RECORD)
+
+    def _paths(self) -> list[pathlib.Path]:
+        try:
+            return list(self.directory.iterdir())
+        except FileNotFoundError:
+            return []
+
+
+def _read(path: pathlib.Path) -> FakeGuest | None:
+    try:
+        values = json.loads(path.read_text())
+        known = {field.name for field in dataclasses.fields(FakeGuest)}
+        values = {name: value for name, value in values.items() if name in known}
+        return FakeGuest(**{**values, 'console': tuple(values.get('console', ()))})
+    except (ValueError, TypeError, AttributeError):
+        LOG.warning('The record of a fake guest, %s, is damaged and left out.', path)
+        return None

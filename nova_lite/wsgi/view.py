@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Views: the fields of an answer, each with its window of versions.
+
+A view is compiled to a plan for (version stretch, operation, rules that pass); the plan knows the
+database columns and the batch loaders that it needs, so a query reads no more than is shown.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nova_lite.wsgi import window
+
+Getter = Callable[[Any, 'Rendering'], Any]
+Loader = Callable[['Rendering', Sequence[Any]], Any]
+
+
+class _Omit:
+    """Type of OMIT."""
+
+    def __repr__(self) -> str:
+        return 'OMIT'
+
+
+OMIT = _Omit()  # what a getter gives when this one row does not show the field
+
+
+@dataclass(frozen=True)
+class Field:
+    """One key of an answer.
+
+    ``get(row, rendering)`` gives its JSON value; ``columns`` are the database columns it reads,
+    ``needs`` the batch loaders; ``rule`` must pass for the caller to see it; ``ops`` limits it to
+    some operations (empty: all); ``sometimes`` marks a field whose getter may answer OMIT.
+    """
+
+    name: str
+    get: Getter
+    when: window.Window = window.ALWAYS
+    ops: frozenset[str] = frozenset()
+    rule: str = ''
+    needs: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    sometimes: bool = False
+
+
+def column(name: str, source: str | None = None, when: window.Window = window.ALWAYS, **more: Any) -> Field:
+    """A field that shows one column as it is; ``source`` is the column's name where it differs."""
+    attribute = source or name
+    return Field(name, lambda row, _: getattr(row, attribute), when, columns=(attribute,), **more)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A view compiled for one kind of answer."""
+
+    always: tuple[tuple[str, Getter], ...]
+    sometimes: tuple[tuple[str, Getter], ...]
+    columns: frozenset[str]
+    needs: tuple[str, ...]
+
+    def render(self, rows: Sequence[Any], rendering: 'Rendering') -> list[dict[str, Any]]:
+        """The rows as JSON objects; each loader runs once for all of them."""
+        for name in self.needs:
+            rendering.load(name, rows)
+        shown = [{name: get(row, rendering) for name, get in self.always} for row in rows]
+        for name, get in self.sometimes:
+            for row, entry in zip(rows, shown, strict=True):
+                value = get(row, rendering)
+                if value is not OMIT:
+                    entry[name] = value
+        return shown
+
+
+@dataclass
+class Rendering:
+    """What getters and loaders may ask beside the row: the caller, the links, what was loaded."""
+
+    call: Any
+    base: str                       # http://host/v2.1[/project]
+    bookmark: str                   # the same without the version
+    loaders: Mapping[str, Loader]
+    loaded: dict[str, Any] = field(default_factory=dict)
+
+    def load(self, name: str, rows: Sequence[Any]) -> None:
+        """Run one batch loader."""
+        self.loaded[name] = self.loaders[name](self, rows)
+
+    def links(self, path: str) -> list[dict[str, str]]:
+        """The self and bookmark links of ``path``, such as ``servers/UUID``."""
+        return [{'rel': 'self', 'href': f'{self.base}/{path}'},
+                {'rel': 'bookmark', 'href': f'{self.bookmark}/{path}'}]
+
+    def bookmark_link(self, path: str) -> list[dict[str, str]]:
+        """Only the bookmark link, as embedded flavors and images have it."""
+        return [{'rel': 'bookmark', 'href': f'{self.bookmark}/{path}'}]
+
+
+class View:
+    """A table of fields. Two fields of one name must not meet in any version and operation."""
+
+    def __init__(self, *fields: Field, loaders: Mapping[str, Loader] | None = None,
+                 columns: Iterable[str] = ()) -> None:
+        self.fields = fields
+        self.loaders = loaders or {}
+        self.base_columns = frozenset(columns)
+        self._cuts = window.Cuts(f.when for f in fields)
+        self._rules: dict[tuple[int, str], tuple[str, ...]] = {}
+        self._plans: dict[tuple[int, str, frozenset[str]], Plan] = {}
+
+    def rules(self, minor: int, op: str) -> tuple[str, ...]:
+        """The policy rules that decide about fields of this version and operation."""
+        key = (self._cuts.bucket(minor), op)
+        known = self._rules.get(key)
+        if known is None:
+            known = tuple(sorted({f.rule for f in self._shown(*key) if f.rule}))
+            self._rules[key] = known
+        return known
+
+    def plan(self, minor: int, op: str, allowed: frozenset[str]) -> Plan:
+        """The compiled view; cached."""
+        key = (self._cuts.bucket(minor), op, allowed)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._compile(*key)
+        return plan
+
+    def _shown(self, minor: int, op: str) -> list[Field]:
+        return [f for f in self.fields if minor in f.when and (not f.ops or op in f.ops)]
+
+    def _compile(self, minor: int, op: str, allowed: frozenset[str]) -> Plan:
+        fields = [f for f in self._shown(minor, op) if not f.rule or f.rule in allowed]
+        return Plan(
+            always=tuple((f.name, f.get) for f in fields if not f.sometimes),
+            sometimes=tuple((f.name, f.get) for f in fields if f.sometimes),
+            columns=self.base_columns.union(*(f.columns for f in fields)),
+            needs=tuple(sorted({need for f in fields for need in f.needs})))
+
+    def windows(self) -> list[window.Window]:
+        """All windows of the table."""
+        return [f.when for f in self.fields]
+
+    def faults(self) -> list[str]:
+        """What start-up refuses: two fields of one name that meet."""
+        found = []
+        for index, one in enumerate(self.fields):
+            for other in self.fields[index + 1:]:
+                if one.name == other.name and one.when.overlaps(other.when) and _same_ops(one, other) \
+                        and one.rule == other.rule:
+                    found.append(f'field {one.name} is there twice at {one.when.describe()}')
+        return found
+
+
+def _same_ops(one: Field, other: Field) -> bool:
+    return not one.ops or not other.ops or bool(one.ops & other.ops)
