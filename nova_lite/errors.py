@@ -7,6 +7,8 @@ adds a sentence.  Nothing here knows HTTP, and every message is fit for the
 person who sent the request: it names the thing, the value and the rule.
 """
 
+from typing import Any
+
 
 class Error(Exception):
     """Root of all errors raised on purpose.
@@ -17,15 +19,20 @@ class Error(Exception):
 
     message = 'An unexpected error occurred.'
 
-    def __init__(self, message=None, **details):
+    def __init__(self, message: str | None = None, **details: Any) -> None:
         self.details = details
         super().__init__(message or self.message.format(**details))
 
-    def __reduce__(self):
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """From this and the text, oslo.messaging rebuilds the error in the process that called."""
+        return self.details
+
+    def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), str(self), self.details))
 
 
-def _rebuild(kind, text, details):
+def _rebuild(kind: type['Error'], text: str, details: dict[str, Any]) -> 'Error':
     return kind(text, **details)
 
 
@@ -124,6 +131,14 @@ class HostNotFound(NotFound):
 
 class ImageNotFound(NotFound):
     message = 'No image {image}.'
+
+
+class TagNotFound(NotFound):
+    message = 'Server {server} has no tag {tag}.'
+
+
+class MetadataItemNotFound(NotFound):
+    message = 'Server {server} has no metadata item {key}.'
 
 
 class MarkerNotFound(Invalid):

@@ -42,8 +42,8 @@ def make_config(target: Path) -> None:
     generator.register_cli_opts(conf)
     conf(['--config-file', str(ROOT / 'etc' / 'oslo-config-generator.conf'), '--output-file', str(target)])
     generator.generate(conf)
-    versions = ''.join(f'# {name} {importlib.metadata.version(name)}\n'
-                       for name in sorted({distribution(namespace) for namespace in conf.namespace} - {'nova-lite'}))
+    libraries = sorted({distribution(namespace) for namespace in conf.namespace} - {'nova-lite'})
+    versions = ''.join(f'# {name} {importlib.metadata.version(name)}\n' for name in libraries)
     target.write_text(f'{PREAMBLE}#\n{versions}\n{target.read_text()}')
 
 
@@ -81,8 +81,9 @@ def stale_config(present: str, fresh: str) -> list[str]:
         if package != 'nova-lite' and made_with.get(package) != installed.get(package):
             continue
         if old.get(key) != new.get(key):
-            differences.append(f'[{section}] {namespace}:\n' + '\n'.join(difflib.unified_diff(
-                old.get(key, '').splitlines(), new.get(key, '').splitlines(), 'sample', 'code', lineterm='', n=1)))
+            lines = difflib.unified_diff(old.get(key, '').splitlines(), new.get(key, '').splitlines(),
+                                         'sample', 'code', lineterm='', n=1)
+            differences.append(f'[{section}] {namespace}:\n' + '\n'.join(lines))
     return differences
 
 

@@ -14,5 +14,6 @@ if ! "$directory/bin/python" -c 'import pip' >/dev/null 2>&1; then
     "$python" -m venv "$directory"
 fi
 echo "==> Installing nova-lite[$extras] into $directory (a minute or two, once)"
-"$directory/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+# The build tools' advice to developers of build tools would only puzzle here; errors are shown.
+PYTHONWARNINGS=ignore "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
     --editable ".[$extras]"

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts of views, bodies and handlers that several rooms share."""
 
-from datetime import datetime
+import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.model import times
 from nova_lite.wsgi import formats, window
 from nova_lite.wsgi.body import Param, Query
 
@@ -15,6 +17,10 @@ SORTING = {'type': 'string', 'enum': ['asc', 'desc']}
 STRICT_SINCE_75 = window.until(74)
 STRICT_SINCE_102 = window.until(101)
 NOTHING_KNOWN = Query(open_=STRICT_SINCE_102)
+# What has no query of its own, such as most writes, never looks at one.
+ANYTHING = Query(open_=window.ALWAYS)
+
+_MAX_DIGITS = 18  # of a row number that a database can hold
 
 
 def wire_time(moment: datetime | None) -> str | None:
@@ -52,3 +58,20 @@ def parse_count(text: str, name: str) -> int:
 def number(value: Any) -> int:
     """A number of a body, where numbers may come as text."""
     return int(value)
+
+
+def row_id(text: str) -> int | None:
+    """The row number that a path names, None if no row can have it."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else None
+
+
+def uuid_of(text: str, name: str) -> str:
+    """A UUID of a path in its usual spelling; errors.Invalid says which part of the path is none."""
+    if not formats.is_uuid(text):
+        raise errors.Invalid(f'Invalid {name}: {text[:64]!r} is not a UUID.')
+    return str(uuid.UUID(text))
+
+
+def alive_since(call: Any) -> datetime:
+    """The oldest heartbeat that still counts."""
+    return times.utcnow() - timedelta(seconds=call.services.conf.service_down_time)

@@ -20,7 +20,8 @@ class GlanceImages:
         self._service = Service(conf, 'glance', 'Glance')
 
     def show(self, context: Any, image_id: str) -> Image:
-        image = Image.from_wire(self._call(context, f'/v2/images/{_segment(image_id)}', 'GET', image_id).json())
+        path = f'/v2/images/{_segment(image_id)}'
+        image = Image.from_wire(self._call(context, path, 'GET', image_id).json())
         self._check_visible(context, image)
         return image
 
@@ -51,7 +52,8 @@ class GlanceImages:
 
     def create(self, context: Any, values: Mapping[str, Any]) -> Image:
         body = {'owner': context.project_id, **values} if self._as_service(context) else dict(values)
-        return Image.from_wire(self._call(context, '/v2/images', 'POST', str(values.get('id', '')), json=body).json())
+        image_id = str(values.get('id', ''))
+        return Image.from_wire(self._call(context, '/v2/images', 'POST', image_id, json=body).json())
 
     def upload(self, context: Any, image_id: str, data: BinaryIO) -> Image:
         self._check_owned(context, image_id)
@@ -79,7 +81,7 @@ class GlanceImages:
 
     def _check_visible(self, context: Any, image: Image) -> None:
         """Our own credentials see every image, so what the project may see is checked here."""
-        if context.is_admin or image.visibility in ('public', 'community') or image.owner == context.project_id:
+        if _open_to(context, image):
             return
         if image.visibility == 'shared':
             if not self._as_service(context):
@@ -90,14 +92,18 @@ class GlanceImages:
         raise errors.ImageNotFound(image=image.id)
 
     def _listed(self, context: Any, image: Image) -> bool:
-        return (not self._as_service(context) or context.is_admin or image.visibility in ('public', 'community')
-                or image.owner == context.project_id)
+        return not self._as_service(context) or _open_to(context, image)
 
     def _check_owned(self, context: Any, image_id: str) -> None:
         if not self._as_service(context) or context.is_admin:
             return
         if self.show(context, image_id).owner != context.project_id:
             raise errors.Forbidden(f'Image {image_id} belongs to another project.')
+
+
+def _open_to(context: Any, image: Image) -> bool:
+    return (context.is_admin or image.visibility in ('public', 'community')
+            or image.owner == context.project_id)
 
 
 def _segment(image_id: str) -> str:

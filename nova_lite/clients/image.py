@@ -16,9 +16,10 @@ from nova_lite.embedded.imagestore import CHUNK, ImageStore, Record, visible
 
 # What is no property of an image, whoever keeps it.
 FIXED = frozenset((
-    'id', 'name', 'status', 'visibility', 'owner', 'protected', 'os_hidden', 'disk_format', 'container_format',
-    'min_disk', 'min_ram', 'size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value', 'created_at',
-    'updated_at', 'tags', 'self', 'file', 'schema', 'direct_url', 'locations', 'stores'))
+    'id', 'name', 'status', 'visibility', 'owner', 'protected', 'os_hidden', 'disk_format',
+    'container_format', 'min_disk', 'min_ram', 'size', 'virtual_size', 'checksum', 'os_hash_algo',
+    'os_hash_value', 'created_at', 'updated_at', 'tags', 'self', 'file', 'schema', 'direct_url',
+    'locations', 'stores'))
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,11 @@ class Image:
     @classmethod
     def from_wire(cls, body: Mapping[str, Any]) -> 'Image':
         """From the body that Image v2 shows."""
-        known = {name: body.get(name) for name in (
-            'id', 'name', 'status', 'visibility', 'owner', 'size', 'checksum', 'disk_format', 'container_format',
-            'created_at', 'updated_at')}
-        properties = {key: value for key, value in body.items() if key not in FIXED and isinstance(value, str)}
+        known: dict[str, Any] = {name: body.get(name) for name in (
+            'id', 'name', 'status', 'visibility', 'owner', 'size', 'checksum', 'disk_format',
+            'container_format', 'created_at', 'updated_at')}
+        properties = {key: value for key, value in body.items()
+                      if key not in FIXED and isinstance(value, str)}
         return cls(min_disk=body.get('min_disk') or 0, min_ram=body.get('min_ram') or 0,
                    protected=bool(body.get('protected')), tags=tuple(body.get('tags') or ()),
                    properties=properties, **known)

@@ -38,12 +38,12 @@ class Service:
 
         use_own = own or not getattr(context, 'auth_token', None)
         if use_own and not self.has_credentials():
-            raise errors.Unavailable(reason=f'{self._name} needs credentials: [{self._group}] auth_type is not set.')
+            raise errors.Unavailable(
+                reason=f'{self._name} needs credentials: [{self._group}] auth_type is not set.')
         self._open()
-        where = {'endpoint_override': self._options.endpoint_override} if self._options.endpoint_override else {
-            'endpoint_filter': {'service_type': self._options.service_type,
-                                'interface': self._options.valid_interfaces,
-                                'region_name': self._options.region_name}}
+        where: dict[str, Any] = {'endpoint_override': self._options.endpoint_override}
+        if not self._options.endpoint_override:
+            where = {'endpoint_filter': self._endpoint()}
         auth = self._own if use_own else self._users(context)
         try:
             response = self._session.request(
@@ -66,7 +66,9 @@ class Service:
                 self._own = loading.load_auth_from_conf_options(self._conf, self._group)
             options = self._options
             verify = False if options.insecure else (options.cafile or True)
-            cert = (options.certfile, options.keyfile) if options.certfile and options.keyfile else options.certfile
+            cert = options.certfile
+            if cert and options.keyfile:
+                cert = (cert, options.keyfile)
             self._session = session.Session(verify=verify, cert=cert, timeout=options.timeout)
 
     def _users(self, context: Any) -> Any:
@@ -75,15 +77,18 @@ class Service:
 
         endpoint = self._options.endpoint_override or self._from_catalog(context.service_catalog)
         if endpoint is None and self._own is not None:
-            endpoint = self._own.get_endpoint(
-                self._session, service_type=self._options.service_type,
-                interface=self._options.valid_interfaces, region_name=self._options.region_name)
+            endpoint = self._own.get_endpoint(self._session, **self._endpoint())
         if endpoint is None:
-            raise errors.Unavailable(reason=f'The service catalogue has no {self._options.service_type} endpoint.')
+            raise errors.Unavailable(
+                reason=f'The service catalogue has no {self._options.service_type} endpoint.')
         return token_endpoint.Token(endpoint, context.auth_token)
 
+    def _endpoint(self) -> dict[str, Any]:
+        return {'service_type': self._options.service_type, 'interface': self._options.valid_interfaces,
+                'region_name': self._options.region_name}
+
     def _from_catalog(self, catalog: list[dict[str, Any]]) -> str | None:
-        """The endpoint in the catalogue of a token, in the form in which keystonemiddleware hands it on or in v3's."""
+        """The endpoint in a token's catalogue, which keystonemiddleware hands on in the form of v2."""
         entries = [one for one in catalog or () if one.get('type') == self._options.service_type]
         region = self._options.region_name
         found = [one for entry in entries for one in entry.get('endpoints', ())

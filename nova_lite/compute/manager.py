@@ -8,12 +8,15 @@ from typing import Protocol
 from oslo_config import cfg
 from oslo_service.backend.base import ServiceBase
 
-from nova_lite import virt
+from nova_lite import concurrency, virt
 from nova_lite.compute.delivery import Conductor
 from nova_lite.compute.report import Heartbeat, Host
 from nova_lite.compute.service import ComputeService
 
 LOG = logging.getLogger(__name__)
+
+#: Listeners that are started at a time.
+STARTERS = 32
 
 
 class Listener(Protocol):
@@ -56,11 +59,13 @@ class ComputeManager(ServiceBase):  # type: ignore[misc]
             for driver in self._drivers.values():
                 driver.start()
             self._connected = True
-        for host, service in self._services.items():
+        for service in self._services.values():
             service.worker.start()
-            listener = self._listen(host, service)
-            listener.start()
-            self._listeners.append(listener)
+        self._listeners = [self._listen(host, service) for host, service in self._services.items()]
+        # Side by side, because with a broker that is away each of them waits for it a while.
+        pool = concurrency.Pool(STARTERS)
+        for future in [pool.spawn(listener.start) for listener in self._listeners]:
+            future.result()
         hosts = [Host(host, self._drivers[host], service.worker) for host, service in self._services.items()]
         self._heartbeat = Heartbeat(self._conf, self._conductor, hosts, self._version)
         self._heartbeat.start()
@@ -79,7 +84,7 @@ class ComputeManager(ServiceBase):  # type: ignore[misc]
         """Return when what had begun has ended."""
         for listener in self._listeners:
             listener.wait()
-        self._listeners.clear()
+        self._listeners = []
 
     def reset(self) -> None:
         """Reread nothing: options are read when they are used."""

@@ -39,11 +39,11 @@ class Host:
     failures: int = 0
 
 
-def host_report(conf: cfg.ConfigOpts, host: str, driver: virt.Driver, version: int) -> HostReport:
-    """What ``host`` has in total, what of it servers may not have, and its guests."""
-    inventory = driver.inventory()
+def host_report(conf: cfg.ConfigOpts, host: Host, version: int) -> HostReport:
+    """What ``host`` has in total, what of it servers may not have, its guests, and what it is at."""
+    inventory = host.driver.inventory()
     return HostReport(
-        host=host,
+        host=host.name,
         hypervisor_hostname=inventory.hypervisor_hostname,
         hypervisor_type=inventory.hypervisor_type,
         hypervisor_version=inventory.hypervisor_version,
@@ -64,7 +64,8 @@ def host_report(conf: cfg.ConfigOpts, host: str, driver: virt.Driver, version: i
             'local_gb': conf.disk_allocation_ratio},
         uptime=inventory.uptime,
         traits=list(inventory.traits),
-        guests={server_uuid: int(state) for server_uuid, state in driver.guests().items()},
+        guests={server_uuid: int(state) for server_uuid, state in host.driver.guests().items()},
+        operations=host.worker.operations(),
         version=version)
 
 
@@ -112,7 +113,8 @@ class Heartbeat:
     def _beat(self, host: Host) -> float:
         """Report one host and do what the answer asks for; the seconds until its next report."""
         try:
-            report = host_report(self._conf, host.name, host.driver, self._version)
+            report = host_report(self._conf, host, self._version)
+            report.operations = host.worker.busy()
             answer = self._conductor.report_host(service_context(), report) or {}
             host.worker.remove_unknown(answer.get('unknown_guests', ()))
         except Exception as error:

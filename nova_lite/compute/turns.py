@@ -3,6 +3,7 @@
 
 import collections
 import contextlib
+import math
 import threading
 from collections.abc import Iterator
 
@@ -63,11 +64,11 @@ class Turns:
 
 
 class Attempts:
-    """The latest attempt of each operation that came by."""
+    """The latest attempt of each operation that came by, and which of them need no other."""
 
     def __init__(self, memory: int = MEMORY) -> None:
         self._memory = memory
-        self._latest: collections.OrderedDict[str, int] = collections.OrderedDict()
+        self._latest: collections.OrderedDict[str, float] = collections.OrderedDict()
         self._guard = threading.Lock()
 
     def is_new(self, operation_id: str, attempt: int) -> bool:
@@ -75,8 +76,20 @@ class Attempts:
         with self._guard:
             if attempt <= self._latest.get(operation_id, -1):
                 return False
-            self._latest[operation_id] = attempt
-            self._latest.move_to_end(operation_id)
-            if len(self._latest) > self._memory:
-                self._latest.popitem(last=False)
+            self._remember(operation_id, attempt)
             return True
+
+    def settle(self, operation_id: str) -> None:
+        """No attempt of this operation is to be run any more."""
+        with self._guard:
+            self._remember(operation_id, math.inf)
+
+    def is_settled(self, operation_id: str) -> bool:
+        """Whether the operation was settled."""
+        return self._latest.get(operation_id) == math.inf
+
+    def _remember(self, operation_id: str, attempt: float) -> None:
+        self._latest[operation_id] = attempt
+        self._latest.move_to_end(operation_id)
+        if len(self._latest) > self._memory:
+            self._latest.popitem(last=False)

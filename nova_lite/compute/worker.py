@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs operations on one host: each once, one at a time per server, and each one reported."""
 
+import collections
+import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from oslo_config import cfg
@@ -32,6 +35,9 @@ class Worker:
         self._delivery = Delivery(conductor)
         self._turns = Turns()
         self._attempts = Attempts()
+        self._guard = threading.Lock()
+        self._current: collections.Counter[str] = collections.Counter()
+        self._busy: dict[str, int] = {}
 
     def start(self) -> None:
         """Begin, or begin again after a reload."""
@@ -47,15 +53,53 @@ class Worker:
             LOG.info('Operation %s, attempt %d, of server %s came again and is left alone.',
                      operation.id, operation.attempt, server.uuid)
             return
-        job = procedure.Job(self._conf, self._driver, operation, server)
-        with self._turns.take(server.uuid):
-            known = self._procedures.get(operation.kind)
-            result = procedure.run(known, job) if known else self._unknown(operation)
-            taken = self._delivery.deliver(context, self._report(job, result))
-            if taken is False and known and result.error is None:
-                LOG.warning('Operation %s (%s) of server %s is not of host %s any more; it is undone.',
-                            operation.id, operation.kind, server.uuid, self._host)
-                procedure.undo(known.steps, job)
+        self._busy[operation.id] = operation.attempt
+        try:
+            self._run(context, operation, server)
+        finally:
+            if self._busy.get(operation.id) == operation.attempt:
+                del self._busy[operation.id]
+
+    def busy(self) -> list[str]:
+        """The operations that wait for their turn or run; the conductor leaves them to this host."""
+        return list(self._busy)
+
+    def _run(self, context: RequestContext, operation: Operation, server: Server) -> None:
+        with self._at(operation.id), self._turns.take(server.uuid):
+            # An earlier attempt may have succeeded while this one waited; by now the server may have moved on.
+            if not self._attempts.is_settled(operation.id):
+                self._run(context, procedure.Job(self._conf, self._driver, operation, server))
+
+    def operations(self) -> list[str]:
+        """The ids of the operations that have come and are not reported yet."""
+        with self._guard:
+            return list(self._current)
+
+    def _run(self, context: RequestContext, job: procedure.Job) -> None:
+        operation = job.operation
+        known = self._procedures.get(operation.kind)
+        result = procedure.run(known, job) if known else self._unknown(operation)
+        taken = self._delivery.deliver(context, self._report(job, result))
+        if result.error is not None or known is None:
+            return
+        if taken:
+            self._attempts.settle(operation.id)
+        elif taken is False:
+            LOG.warning('Operation %s (%s) of server %s is not of host %s any more; it is undone.',
+                        operation.id, operation.kind, job.server.uuid, self._host)
+            procedure.undo(known.steps, job)
+
+    @contextlib.contextmanager
+    def _at(self, operation_id: str) -> Iterator[None]:
+        with self._guard:
+            self._current[operation_id] += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._current[operation_id] -= 1
+                if not self._current[operation_id]:
+                    del self._current[operation_id]
 
     def remove_unknown(self, server_uuids: Iterable[str]) -> None:
         """Destroy guests that no server accounts for, but none that an operation is busy with."""

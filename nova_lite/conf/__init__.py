@@ -24,6 +24,7 @@ from nova_lite.conf import (
     glance,
     keystone,
     quota,
+    rpc,
     scheduler,
     upgrade_levels,
     wsgi,
@@ -33,7 +34,7 @@ PROJECT = 'nova'
 
 # Alphabetical, but for what a reader of the sample looks for first.
 MODULES: tuple[ModuleType, ...] = (
-    base, daemons, compute,
+    base, daemons, compute, rpc,
     api, conductor, embedded, fake, filter_scheduler, glance, keystone, quota, scheduler, upgrade_levels, wsgi,
 )
 

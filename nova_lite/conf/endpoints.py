@@ -21,9 +21,12 @@ def options(service_type: str, name: str) -> list[cfg.Opt]:
         cfg.StrOpt('cafile', help='File of the certificate authorities to trust over HTTPS.'),
         cfg.StrOpt('certfile', help='File of our own certificate for HTTPS.'),
         cfg.StrOpt('keyfile', help='File of the key of that certificate.'),
-        cfg.BoolOpt('insecure', default=False, help='Do not check the certificate of the service. Only for trials.'),
+        cfg.BoolOpt('insecure', default=False,
+                    help='Do not check the certificate of the service. Only for trials.'),
         cfg.IntOpt('timeout', default=60, min=1, help='Seconds to wait for an answer.'),
-        cfg.StrOpt('auth_type', help='Authentication plugin of keystoneauth, for instance password, for requests '
-                                     'that no user waits for. The options of the plugin go into the same section.'),
-        cfg.StrOpt('auth_section', help='Section to read the plugin and its options from, instead of this one.'),
+        cfg.StrOpt('auth_type',
+                   help='Authentication plugin of keystoneauth, for instance password, for requests that no '
+                        'user waits for. The options of the plugin go into the same section.'),
+        cfg.StrOpt('auth_section',
+                   help='Section to read the plugin and its options from, instead of this one.'),
     ]

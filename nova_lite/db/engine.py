@@ -12,6 +12,7 @@ import logging
 import os
 import random
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,14 +35,14 @@ T = TypeVar('T')
 _BEGIN = {'sqlite': 'BEGIN IMMEDIATE', 'postgresql': 'BEGIN ISOLATION LEVEL READ COMMITTED'}
 _SQLITE_PRAGMAS = (
     # Short, because SQLite sleeps in C and would stop every green thread; transaction() waits longer.
-    'PRAGMA busy_timeout=250', 'PRAGMA journal_mode=WAL', 'PRAGMA synchronous=NORMAL',
-    'PRAGMA foreign_keys=ON', 'PRAGMA temp_store=MEMORY', 'PRAGMA cache_size=-8000',
+    'PRAGMA busy_timeout=250', 'PRAGMA synchronous=NORMAL', 'PRAGMA foreign_keys=ON',
+    'PRAGMA temp_store=MEMORY', 'PRAGMA cache_size=-8000',
 )
 _PLUGIN = 'nova_lite'
 # serialization failure, deadlock, lock not available
 _CONTENTION_CODES = frozenset(('40001', '40P01', '55P03'))
 # deadlock, lock wait timeout, record changed, NOWAIT refused
-_CONTENTION_NUMBERS = frozenset((1213, 1205, 1020, 3572))
+_CONTENTION_NUMBERS = frozenset(((1213,), (1205,), (1020,), (3572,)))
 
 
 class Duplicate(errors.Conflict):
@@ -110,6 +111,10 @@ class Reader:
     def scalars(self, statement: sa.Executable, parameters: Any = None) -> sa.ScalarResult[Any]:
         """The first column of every row."""
         return self.execute(statement, parameters).scalars()
+
+    def has_table(self, name: str) -> bool:
+        """Whether the database has a table of this name."""
+        return bool(sa.inspect(self._connection).has_table(name))
 
 
 # What a query function takes: one that only reads does not mind which.
@@ -256,7 +261,21 @@ def _listen(engine: sa.Engine) -> None:
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     for pragma in _SQLITE_PRAGMAS:
         connection.execute(pragma)
+    _use_wal(connection)
     connection.create_function('regexp', 2, patterns.matches, deterministic=True)
+
+
+def _use_wal(connection: Any) -> None:
+    """Several processes that open a new file at once are in each other's way; SQLite does not wait here."""
+    for _ in range(100):
+        try:
+            connection.execute('PRAGMA journal_mode=WAL')
+            return
+        except sqlite3.OperationalError as error:
+            if 'locked' not in str(error):
+                raise
+            time.sleep(0.05)
+    raise Contended()
 
 
 def _prepare_mysql(connection: Any, record: Any) -> None:
@@ -286,20 +305,25 @@ def _translated() -> Iterator[None]:
 
 def translate(error: Exception) -> errors.Error:
     """Our word for an error of oslo.db or SQLAlchemy; the text never holds a statement or a value."""
+    *_, cause = _causes(error)
     if isinstance(error, db_exc.DBDuplicateEntry):
         return Duplicate(columns=', '.join(duplicate_columns(error)))
     if isinstance(error, db_exc.DBDeadlock) or _contended(error):
         return Contended()
-    if isinstance(error, (db_exc.DBConnectionError, sa.exc.TimeoutError)):
+    if _is_unreachable(error):
+        LOG.warning('The database does not answer: %s', cause)
         return Unreachable()
-    if getattr(error, 'connection_invalidated', False):
-        return Unreachable()
-    cause = error
-    while getattr(cause, 'orig', None) or getattr(cause, 'inner_exception', None):
-        cause = getattr(cause, 'orig', None) or cause.inner_exception
-    if isinstance(error, sa.exc.OperationalError) and 'database is locked' in str(cause):
-        return Contended()
+    if getattr(cause, 'pgcode', None) == '2201B' or cause.args[:1] == (1139,):
+        return errors.Invalid('The database does not understand the regular expression.')
     return errors.Error(f'The database refused a statement ({type(cause).__name__}).')
+
+
+def _is_unreachable(error: Exception) -> bool:
+    if isinstance(error, (db_exc.DBConnectionError, db_exc.DBNonExistentDatabase, sa.exc.TimeoutError)):
+        return True
+    # Without a statement it comes from opening a connection.
+    return getattr(error, 'connection_invalidated', False) or (
+        isinstance(error, sa.exc.OperationalError) and error.statement is None)
 
 
 def duplicate_columns(error: db_exc.DBDuplicateEntry) -> tuple[str, ...]:
@@ -316,11 +340,13 @@ def duplicate_columns(error: db_exc.DBDuplicateEntry) -> tuple[str, ...]:
 
 
 def _contended(error: Exception) -> bool:
-    cause: Any = error
-    while cause is not None:
-        if getattr(cause, 'pgcode', None) in _CONTENTION_CODES:
-            return True
-        if isinstance(cause, Exception) and cause.args and cause.args[0] in _CONTENTION_NUMBERS:
-            return True
-        cause = getattr(cause, 'orig', None) or getattr(cause, 'inner_exception', None)
-    return False
+    return any(
+        getattr(cause, 'pgcode', None) in _CONTENTION_CODES or cause.args[:1] in _CONTENTION_NUMBERS
+        or cause.args[:1] == ('database is locked',) for cause in _causes(error))
+
+
+def _causes(error: Any) -> Iterator[Any]:
+    """The error, what SQLAlchemy made it from, and what the driver raised."""
+    while error is not None:
+        yield error
+        error = getattr(error, 'orig', None) or getattr(error, 'inner_exception', None)

@@ -25,7 +25,7 @@ class Page:
     sort: Sequence[tuple[str, str]] = ()       # (key, 'asc' or 'desc'), the most important first
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Order:
     """How one table may be sorted, and what a marker of it is."""
 
@@ -38,24 +38,34 @@ class Order:
 def select_page(conn: Conn, statement: sa.Select[Any], order: Order, page: Page,
                 *scope: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """The statement for one page; a marker outside of ``scope`` is not found."""
-    keys = _sort_keys(order, page)
+    keys = _sort_keys(order, tuple(map(tuple, page.sort)))
     if page.marker is not None:
         values = _marker_values(conn, order, page.marker, keys, scope)
-        statement = statement.where(*_after(keys, values))
-    postgresql = conn.dialect.name == 'postgresql'
-    statement = statement.order_by(*(_order_by(column, down, postgresql) for column, down in keys))
+        statement = statement.where(*_after(order, keys, values))
+    statement = statement.order_by(*ordering(conn.dialect.name, order, page))
     return statement if page.limit is None else statement.limit(page.limit)
 
 
-def _sort_keys(order: Order, page: Page) -> list[tuple[Any, bool]]:
+def ordering(dialect: str, order: Order, page: Page) -> tuple[Any, ...]:
+    """What stands behind ORDER BY."""
+    return _ordering(dialect, order, tuple(map(tuple, page.sort)))
+
+
+@functools.lru_cache(512)
+def _ordering(dialect: str, order: Order, sort: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(_order_by(column, down, dialect == 'postgresql') for column, down in _sort_keys(order, sort))
+
+
+@functools.lru_cache(512)
+def _sort_keys(order: Order, sort: tuple[Any, ...]) -> tuple[tuple[Any, bool], ...]:
     keys: dict[Any, bool] = {}
-    for name, direction in page.sort or order.default:
+    for name, direction in sort or order.default:
         if name not in order.keys:
             raise errors.Invalid(f'A list cannot be sorted by {name}.')
         keys.setdefault(order.keys[name], direction == 'desc')
     # The tie-breaker goes the way of the last key, so that one index serves both.
     keys.setdefault(order.tie, next(reversed(keys.values())) if keys else False)
-    return list(keys.items())
+    return tuple(keys.items())
 
 
 def _order_by(column: Any, down: bool, postgresql: bool) -> Any:
@@ -75,12 +85,16 @@ def _marker_values(conn: Conn, order: Order, marker: str, keys: Sequence[tuple[A
     return row
 
 
-def _after(keys: Sequence[tuple[Any, bool]], values: Sequence[Any]) -> list[sa.ColumnElement[bool]]:
-    """The rows behind the marker: ``a > 1 or (a = 1 and (b > 2 or (b = 2 and …)))``."""
-    behind: sa.ColumnElement[bool] = sa.false()
+def _after(order: Order, keys: Sequence[tuple[Any, bool]], values: Sequence[Any]) -> list[Any]:
+    """The rows behind the marker: ``a > 1 or (a = 1 and (b > 2 or (b = 2 and c > 3)))``."""
+    behind: Any = None
     for (column, down), value in reversed(list(zip(keys, values, strict=True))):
+        here = _beyond(column, down, value)
+        if behind is None and column is order.tie and len(keys) > 1:
+            # MariaDB would otherwise think of the primary key, and then read the whole table.
+            here = column + 0 < value if down else column + 0 > value
         same = column.is_(None) if value is None else column == value
-        behind = sa.or_(_beyond(column, down, value), sa.and_(same, behind))
+        behind = here if behind is None else sa.or_(here, sa.and_(same, behind))
     (first, down), value = keys[0], values[0]
     if first.nullable:
         return [behind]

@@ -84,7 +84,7 @@ def _alone(conn: sa.Connection) -> Iterator[None]:
         database = str(conn.engine.url.database).encode()
         name = 'nova_lite.' + hashlib.sha256(database).hexdigest()[:32]
         if conn.scalar(sa.select(sa.func.get_lock(name, int(WAIT)))) != 1:
-            raise errors.StartError(f'Another process has been upgrading the database for {WAIT:.0f} seconds.')
+            raise errors.StartError(f'Another process has upgraded the database for {WAIT:.0f} seconds.')
         try:
             yield
         finally:

@@ -97,7 +97,8 @@ hosts = _table(
     'hosts',
     sa.Column('id', Id, primary_key=True),
     sa.Column('uuid', Uuid(), nullable=False, unique=True),
-    sa.Column('service_id', Id, sa.ForeignKey('services.id', ondelete='CASCADE'), nullable=False, unique=True),
+    sa.Column('service_id', Id, sa.ForeignKey('services.id', ondelete='CASCADE'),
+              nullable=False, unique=True),
     sa.Column('host', Name(), nullable=False, unique=True),
     sa.Column('hypervisor_hostname', Name(), nullable=False),
     sa.Column('hypervisor_type', Name(), nullable=False),
@@ -110,7 +111,7 @@ hosts = _table(
     sa.Column('memory_mb', sa.Integer, nullable=False),
     sa.Column('local_gb', sa.Integer, nullable=False),
     sa.Column('disk_available_least', sa.Integer),
-    # What may be given away: inventory x allocation ratio - reserved, worked out at each report.
+    # What may be given away: (inventory - reserved) x allocation ratio, worked out at each report.
     sa.Column('vcpus_limit', sa.Integer, nullable=False),
     sa.Column('memory_mb_limit', sa.Integer, nullable=False),
     sa.Column('local_gb_limit', sa.Integer, nullable=False),
@@ -202,7 +203,8 @@ servers = _table(
     sa.Column('deleted', sa.Boolean, nullable=False),
     sa.Column('deleted_at', Time),
 )
-sa.Index('ix_servers_project_page', servers.c.deleted, servers.c.project_id, servers.c.created_at, servers.c.id)
+sa.Index('ix_servers_project_page',
+         servers.c.deleted, servers.c.project_id, servers.c.created_at, servers.c.id)
 sa.Index('ix_servers_page', servers.c.deleted, servers.c.created_at, servers.c.id)
 sa.Index('ix_servers_host', servers.c.host, servers.c.deleted)
 sa.Index('ix_servers_updated', servers.c.updated_at)
@@ -234,7 +236,8 @@ sa.Index('ix_server_actions_request', server_actions.c.server_uuid, server_actio
 server_action_events = _table(
     'server_action_events',
     sa.Column('id', Id, primary_key=True),
-    sa.Column('action_id', Id, sa.ForeignKey('server_actions.id', ondelete='CASCADE'), nullable=False, index=True),
+    sa.Column('action_id', Id, sa.ForeignKey('server_actions.id', ondelete='CASCADE'),
+              nullable=False, index=True),
     sa.Column('event', Name(), nullable=False),
     sa.Column('host', Name()),
     sa.Column('start_time', Time, nullable=False),

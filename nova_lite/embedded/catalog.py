@@ -58,8 +58,9 @@ class Catalog:
 
     def document(self, request: webob.Request) -> list[dict[str, Any]]:
         """The catalogue as a token carries it."""
-        entries = {one.id: {'id': one.id, 'type': one.type, 'name': one.name, 'endpoints': []}
-                   for one in self.services}
+        entries: dict[str, dict[str, Any]] = {
+            one.id: {'id': one.id, 'type': one.type, 'name': one.name, 'endpoints': []}
+            for one in self.services}
         for service, endpoint in self.endpoints(request):
             entries[service.id]['endpoints'].append(endpoint)
         return list(entries.values())

@@ -43,7 +43,7 @@ class Identity:
     state_dir: str
     created: bool
     user_domain: str
-    projects: dict[str, str]                                              # name of a default user: project name
+    projects: dict[str, str]    # user name: name of the project to log in to
     passwords: dict[str, str] = field(repr=False, default_factory=dict)   # user name: generated password
 
 
@@ -118,7 +118,8 @@ def parse(content: dict[str, Any]) -> Snapshot:
         if one['domain_id'] not in domains or not isinstance(one['name'], str):
             raise ValueError(f'{one["id"]} needs a name and a domain of the file')
     for row in content['assignments']:
-        if row['user'] not in users or row['role'] not in roles or row.get('project', next(iter(projects))) not in projects:
+        known_target = 'system' in row or row['project'] in projects
+        if row['user'] not in users or row['role'] not in roles or not known_target:
             raise ValueError(f'assignment {row} names something that the file does not have')
     return Snapshot(domains, projects, roles, users, tuple(content['assignments']))
 
@@ -130,7 +131,8 @@ def signing_key(state_dir: str) -> bytes:
         with open(path, 'rb') as file:
             key = file.read()
     except FileNotFoundError:
-        raise errors.StartError(reason=f'{path} is missing.') from None
+        raise errors.StartError(
+            reason=f'{path} is missing; bring it back, or remove {FILE} to begin anew.') from None
     if len(key) != KEY_BYTES:
         raise errors.StartError(reason=f'{path} holds {len(key)} bytes instead of {KEY_BYTES}.')
     return key
@@ -142,14 +144,16 @@ def ensure_identity(state_dir: str) -> Identity:
     path = os.path.join(state_dir, FILE)
     with files.locked(os.path.join(state_dir, f'.{FILE}.lock')):
         key_path = os.path.join(state_dir, KEY_FILE)
-        if not os.path.exists(key_path):
+        created = not os.path.exists(path)
+        if created and not os.path.exists(key_path):
             files.write(key_path, secrets.token_bytes(KEY_BYTES))
         key = signing_key(state_dir)
-        created = not os.path.exists(path)
         if created:
             files.write_json(path, _first_content(key))
     now = Directory(state_dir).load()
-    generated = {user['name']: _derived(key, user) for user in now.users.values() if user.get('generated')}
+    # whoever was given another password is not told
+    generated = {user['name']: _derived(key, user) for user in now.users.values()
+                 if created or passwords.matches(_derived(key, user), user.get('password') or '')}
     return Identity(
         state_dir=state_dir, created=created, user_domain=next(iter(now.domains.values()))['name'],
         projects={user: project for user, project, _ in DEFAULTS}, passwords=generated)
@@ -161,7 +165,7 @@ def _first_content(key: bytes) -> dict[str, Any]:
     projects, users, assignments = [], [], []
     for user_name, project_name, role_names in DEFAULTS:
         project = {'id': uuid.uuid4().hex, 'name': project_name, 'domain_id': domain['id']}
-        user = {'id': uuid.uuid4().hex, 'name': user_name, 'domain_id': domain['id'], 'generated': True}
+        user = {'id': uuid.uuid4().hex, 'name': user_name, 'domain_id': domain['id']}
         user['password'] = passwords.hash_password(_derived(key, user))
         projects.append(project)
         users.append(user)

@@ -8,10 +8,12 @@ API would cost more than it gives here.
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 import webob
+import webob.exc
 from oslo_log import log as logging
 
 from nova_lite import errors
@@ -21,11 +23,6 @@ LOG = logging.getLogger(__name__)
 Handler = Callable[..., webob.Response]
 
 CHUNK = 64 * 1024
-TITLES = {
-    400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
-    409: 'Conflict', 410: 'Gone', 413: 'Request Entity Too Large', 415: 'Unsupported Media Type',
-    500: 'Internal Server Error', 501: 'Not Implemented', 503: 'Service Unavailable',
-}
 _STATUS = (
     (errors.TooLarge, 413), (errors.Unauthenticated, 401), (errors.Forbidden, 403), (errors.OverQuota, 403),
     (errors.NotFound, 404), (errors.Conflict, 409), (errors.Gone, 410), (errors.Unavailable, 503),
@@ -89,14 +86,19 @@ class App:
         except errors.Error as error:
             status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
             response = self._refusal(request, status, str(error))
+            if isinstance(error, errors.Unavailable):
+                response.headers['Retry-After'] = str(error.retry_after)
+        except webob.exc.HTTPError as error:
+            # a filter before us, such as the one that limits sizes, speaks up while the body is read
+            response = self._refusal(request, error.status_int, error.explanation)
         except Exception:
             LOG.exception('%s %s failed', request.method, request.path)
-            response = self._refusal(request, 500, 'An unexpected error occurred; the log of the API has more.')
+            response = self._refusal(request, 500, 'An unexpected error occurred; the log has more.')
         response.headers.setdefault('x-openstack-request-id', request_id(environ))
         return response(environ, start_response)
 
     def _refusal(self, request: webob.Request, status: int, message: str) -> webob.Response:
-        response = answer(self.error_body(status, TITLES[status], message), status)
+        response = answer(self.error_body(status, HTTPStatus(status).phrase, message), status)
         self.decorate_error(request, response)
         return response
 
@@ -135,7 +137,8 @@ def request_id(environ: dict[str, Any]) -> str:
 
 def answer(body: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> webob.Response:
     """A JSON response."""
-    response = webob.Response(status=status, body=orjson.dumps(body), content_type='application/json', charset=None)
+    response = webob.Response(
+        status=status, body=orjson.dumps(body), content_type='application/json', charset=None)
     response.headers.update(headers)
     return response
 

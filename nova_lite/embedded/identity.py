@@ -18,7 +18,7 @@ from nova_lite import errors
 from nova_lite.embedded import http
 from nova_lite.embedded.catalog import Catalog
 from nova_lite.embedded.directory import Directory, Snapshot, ensure_identity, signing_key
-from nova_lite.embedded.identity_reads import Reads
+from nova_lite.embedded.identity_reads import CatalogParts, People
 from nova_lite.embedded.login import Login, alive, refuse
 from nova_lite.embedded.tokens import Claims, Tokens
 
@@ -51,11 +51,10 @@ class IdentityApp(http.App):
         state_dir = conf.state_path
         window = conf.embedded.allow_expired_window
         self._directory = Directory(state_dir)
-        self._tokens = Tokens(state_dir, signing_key(state_dir), window)
+        self._tokens = Tokens(conf.embedded.revocations, signing_key(state_dir), window)
         self._tokens.prune()
         self._catalog = Catalog(conf)
         self._login = Login(self._directory, self._tokens, conf.embedded.token_expiration)
-        reads = Reads(self._catalog, self.caller)
         self.routes = http.Routes(
             ('GET', '/', self.versions),
             ('GET', '/v3', self.version),
@@ -63,7 +62,8 @@ class IdentityApp(http.App):
             ('GET', '/v3/auth/tokens', self.validate),
             ('DELETE', '/v3/auth/tokens', self.revoke),
             ('GET', '/v3/auth/catalog', self.catalog),
-            *reads.rows())
+            *People(self.caller).rows(),
+            *CatalogParts(self._catalog, self.caller).rows())
 
     def decorate_error(self, request: webob.Request, response: webob.Response) -> None:
         response.headers['Vary'] = 'X-Auth-Token'
@@ -121,7 +121,8 @@ class IdentityApp(http.App):
             role['name'] for role in snapshot.roles_on(claims.user_id, claims.scope, claims.scope_id))
         return Caller(claims, snapshot, frozenset(names))
 
-    def _subject(self, request: webob.Request, caller: Caller, allow_expired: bool = False) -> tuple[Claims, str]:
+    def _subject(self, request: webob.Request, caller: Caller,
+                 allow_expired: bool = False) -> tuple[Claims, str]:
         token = request.headers.get('X-Subject-Token', '').strip()
         claims = self._tokens.read(token, allow_expired)
         if claims is None or not alive(caller.snapshot, claims):
@@ -131,7 +132,7 @@ class IdentityApp(http.App):
     def _document(self, request: webob.Request, snapshot: Snapshot, claims: Claims) -> dict[str, Any]:
         """What a token looks like to who asks for it and to who confirms it."""
         user = snapshot.users[claims.user_id]
-        token = {
+        token: dict[str, Any] = {
             'methods': list(claims.methods), 'audit_ids': claims.audit_ids,
             'issued_at': _time(claims.issued_at), 'expires_at': _time(claims.expires_at),
             'user': {**_named(snapshot, user), 'password_expires_at': None},

@@ -17,15 +17,37 @@ from nova_lite.embedded.catalog import Catalog
 Row = tuple[str, str, http.Handler]
 
 
-class Reads:
-    """The GET handlers of the collections; ``caller`` tells who asks."""
+class _Access:
+    """Who may look; ``caller`` tells who asks."""
 
-    def __init__(self, catalog: Catalog, caller: Callable[[webob.Request], Any]):
-        self._catalog = catalog
+    def __init__(self, caller: Callable[[webob.Request], Any]):
         self._caller = caller
 
+    def nothing(self, collection: str) -> http.Handler:
+        """A collection that is always empty here, for clients that look into it in passing."""
+        def handler(request: webob.Request, key: str = '') -> webob.Response:
+            self._caller(request)
+            return _list(request, collection, ())
+        return handler
+
+    def _reader(self, request: webob.Request, action: str) -> Any:
+        caller = self._caller(request)
+        if not caller.may_read_all:
+            raise errors.Forbidden(action=action)
+        return caller
+
+    def _self_or_reader(self, request: webob.Request, user_id: str, action: str) -> Any:
+        caller = self._caller(request)
+        if caller.claims.user_id != user_id and not caller.may_read_all:
+            raise errors.Forbidden(action=action)
+        return caller
+
+
+class People(_Access):
+    """The handlers for projects, users, roles and domains."""
+
     def rows(self) -> Iterable[Row]:
-        paths = {
+        paths: dict[str, http.Handler] = {
             'auth/projects': self.own_projects, 'auth/domains': self.nothing('domains'),
             'auth/system': self.own_system,
             'projects': self.projects, 'projects/{key}': self.project,
@@ -35,11 +57,8 @@ class Reads:
             'groups': self.nothing('groups'),
             'roles': self.roles, 'roles/{key}': self.role, 'role_assignments': self.assignments,
             'domains': self.domains, 'domains/{key}': self.domain,
-            'services': self.services, 'services/{key}': self.service,
-            'endpoints': self.endpoints, 'endpoints/{key}': self.endpoint,
-            'regions': self.regions, 'regions/{key}': self.region,
         }
-        return [('GET', f'/v3/{path}', handler) for path, handler in paths.items()]
+        return _rows(paths)
 
     # --------------------------------------------------------------- projects
 
@@ -101,7 +120,8 @@ class Reads:
         caller = self._reader(request, 'identity:list_role_assignments')
         wanted = http.query(request)
         names = wanted.get('include_names', '').lower() not in ('', '0', 'false')
-        checks = {'user.id': 'user', 'role.id': 'role', 'scope.project.id': 'project', 'scope.system': 'system'}
+        checks = {'user.id': 'user', 'role.id': 'role', 'scope.project.id': 'project',
+                  'scope.system': 'system'}
         filters = {column: wanted[key] for key, column in checks.items() if key in wanted}
         if 'system' in filters:
             filters['system'] = 'all'
@@ -112,7 +132,8 @@ class Reads:
         links = {'self': _url(request, 'role_assignments'), 'previous': None, 'next': None}
         return http.answer({'role_assignments': found, 'links': links})
 
-    def _assignment(self, request: webob.Request, snapshot: Any, row: dict[str, str], names: bool) -> dict[str, Any]:
+    def _assignment(self, request: webob.Request, snapshot: Any, row: dict[str, str],
+                    names: bool) -> dict[str, Any]:
         def reference(thing: dict[str, Any]) -> dict[str, Any]:
             if not names:
                 return {'id': thing['id']}
@@ -128,8 +149,8 @@ class Reads:
         else:
             scope, target = {'system': {'all': True}}, 'system'
         link = _url(request, f'{target}/users/{row["user"]}/roles/{row["role"]}')
-        return {'user': reference(snapshot.users[row['user']]), 'role': reference(snapshot.roles[row['role']]),
-                'scope': scope, 'links': {'assignment': link}}
+        return {'user': reference(snapshot.users[row['user']]),
+                'role': reference(snapshot.roles[row['role']]), 'scope': scope, 'links': {'assignment': link}}
 
     # ---------------------------------------------------------------- domains
 
@@ -144,7 +165,20 @@ class Reads:
             raise errors.Forbidden(action='identity:get_domain')
         return _one(request, 'domain', map(_domain, caller.snapshot.domains.values()), key)
 
-    # --------------------------------------------------------------- catalogue
+
+class CatalogParts(_Access):
+    """The handlers for what the service catalogue is made of."""
+
+    def __init__(self, catalog: Catalog, caller: Callable[[webob.Request], Any]):
+        super().__init__(caller)
+        self._catalog = catalog
+
+    def rows(self) -> Iterable[Row]:
+        return _rows({
+            'services': self.services, 'services/{key}': self.service,
+            'endpoints': self.endpoints, 'endpoints/{key}': self.endpoint,
+            'regions': self.regions, 'regions/{key}': self.region,
+        })
 
     def services(self, request: webob.Request) -> webob.Response:
         self._reader(request, 'identity:list_services')
@@ -181,26 +215,9 @@ class Reads:
     def _regions(self) -> Iterable[dict[str, Any]]:
         yield {'id': self._catalog.region, 'description': '', 'parent_region_id': None}
 
-    # ------------------------------------------------------------------ access
 
-    def nothing(self, collection: str) -> http.Handler:
-        """A collection that is always empty here, for clients that look into it in passing."""
-        def handler(request: webob.Request, key: str = '') -> webob.Response:
-            self._caller(request)
-            return _list(request, collection, ())
-        return handler
-
-    def _reader(self, request: webob.Request, action: str) -> Any:
-        caller = self._caller(request)
-        if not caller.may_read_all:
-            raise errors.Forbidden(action=action)
-        return caller
-
-    def _self_or_reader(self, request: webob.Request, user_id: str, action: str) -> Any:
-        caller = self._caller(request)
-        if caller.claims.user_id != user_id and not caller.may_read_all:
-            raise errors.Forbidden(action=action)
-        return caller
+def _rows(paths: dict[str, http.Handler]) -> list[Row]:
+    return [('GET', f'/v3/{path}', handler) for path, handler in paths.items()]
 
 
 def _project(one: dict[str, Any]) -> dict[str, Any]:
@@ -219,8 +236,8 @@ def _role(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def _domain(one: dict[str, Any]) -> dict[str, Any]:
-    return {'id': one['id'], 'name': one['name'], 'description': one['description'], 'enabled': one['enabled'],
-            'tags': [], 'options': {}}
+    return {'id': one['id'], 'name': one['name'], 'description': one['description'],
+            'enabled': one['enabled'], 'tags': [], 'options': {}}
 
 
 def _list(request: webob.Request, collection: str, things: Iterable[dict[str, Any]],

@@ -23,9 +23,9 @@ NEWEST_MINOR = 9
 VERSION_PATHS = {'/': 300, '/versions': 200, '/v2': 200}
 WRITERS = frozenset(('admin', 'manager', 'member'))
 MEMBER_ANSWERS = ('pending', 'accepted', 'rejected')
-SHOWN = ('id', 'name', 'status', 'visibility', 'owner', 'protected', 'os_hidden', 'disk_format', 'container_format',
-         'min_disk', 'min_ram', 'size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value', 'created_at',
-         'updated_at', 'tags')
+SHOWN = ('id', 'name', 'status', 'visibility', 'owner', 'protected', 'os_hidden', 'disk_format',
+         'container_format', 'min_disk', 'min_ram', 'size', 'virtual_size', 'checksum', 'os_hash_algo',
+         'os_hash_value', 'created_at', 'updated_at', 'tags')
 
 
 class ImageApp(http.App):
@@ -44,7 +44,8 @@ class ImageApp(http.App):
             ('GET', f'{image}/file', self.download), ('PUT', f'{image}/file', self.upload),
             ('POST', f'{image}/actions/deactivate', self.deactivate),
             ('POST', f'{image}/actions/reactivate', self.reactivate),
-            ('PUT', f'{image}/tags/{{tag}}', self.add_tag), ('DELETE', f'{image}/tags/{{tag}}', self.remove_tag),
+            ('PUT', f'{image}/tags/{{tag}}', self.add_tag),
+            ('DELETE', f'{image}/tags/{{tag}}', self.remove_tag),
             ('GET', f'{image}/members', self.members), ('POST', f'{image}/members', self.add_member),
             ('GET', f'{image}/members/{{member}}', self.member),
             ('PUT', f'{image}/members/{{member}}', self.answer_offer),
@@ -132,7 +133,8 @@ class ImageApp(http.App):
             file = open(self._store.data_path(image_id), 'rb')
         except FileNotFoundError:
             raise errors.ImageNotFound(image=image_id) from None
-        response = webob.Response(app_iter=_FileChunks(file), content_type='application/octet-stream', charset=None)
+        response = webob.Response(
+            app_iter=_FileChunks(file), content_type='application/octet-stream', charset=None)
         response.content_length = record['size']
         response.headers['Content-MD5'] = record['checksum']
         return response
@@ -163,7 +165,7 @@ class ImageApp(http.App):
         imagebody.tag(tag)
 
         def edit(record: Record) -> Record:
-            return imagebody.patch(record, [{'op': 'replace', 'path': '/tags', 'value': [*record['tags'], tag]}])
+            return imagebody.patch(record, [{'op': 'add', 'path': '/tags/-', 'value': tag}])
         return self._edit(request, image_id, edit)
 
     def remove_tag(self, request: webob.Request, image_id: str, tag: str) -> webob.Response:
@@ -174,7 +176,8 @@ class ImageApp(http.App):
             return record
         return self._edit(request, image_id, edit)
 
-    def _edit(self, request: webob.Request, image_id: str, edit: Callable[[Record], Record]) -> webob.Response:
+    def _edit(self, request: webob.Request, image_id: str,
+              edit: Callable[[Record], Record]) -> webob.Response:
         self._owned(writer(request), image_id)
         self._store.change(image_id, edit)
         return http.empty()
@@ -244,8 +247,8 @@ class ImageApp(http.App):
 
     def schemas(self, request: webob.Request) -> webob.Response:
         return http.answer({'name': 'images', 'properties': {
-            'images': {'type': 'array', 'items': SCHEMA}, 'first': {'type': 'string'}, 'next': {'type': 'string'},
-            'schema': {'type': 'string'}}})
+            'images': {'type': 'array', 'items': SCHEMA}, 'first': {'type': 'string'},
+            'next': {'type': 'string'}, 'schema': {'type': 'string'}}})
 
     # ----------------------------------------------------------------- access
 
@@ -323,7 +326,8 @@ def view(record: Record) -> dict[str, Any]:
 
 def _member(record: Record, project: str) -> dict[str, Any]:
     return {'image_id': record['id'], 'member_id': project, 'status': record['members'][project],
-            'created_at': record['created_at'], 'updated_at': record['updated_at'], 'schema': '/v2/schemas/member'}
+            'created_at': record['created_at'], 'updated_at': record['updated_at'],
+            'schema': '/v2/schemas/member'}
 
 
 def _schema() -> dict[str, Any]:
@@ -348,8 +352,9 @@ SCHEMA = _schema()
 def versions(request: webob.Request) -> webob.Response:
     """The version document."""
     link = {'rel': 'self', 'href': f'{request.application_url.rstrip("/")}/v2/'}
-    found = [{'id': f'v2.{minor}', 'status': 'CURRENT' if minor == NEWEST_MINOR else 'SUPPORTED', 'links': [link]}
+    found = [{'id': f'v2.{minor}', 'status': 'SUPPORTED', 'links': [link]}
              for minor in range(NEWEST_MINOR, -1, -1)]
+    found[0]['status'] = 'CURRENT'
     return http.answer({'versions': found}, VERSION_PATHS[http.path_of(request.environ)])
 
 

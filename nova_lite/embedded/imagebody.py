@@ -18,8 +18,8 @@ LONGEST_VALUE = 65535
 MOST_NUMBER = 2 ** 31 - 1
 
 READ_ONLY = frozenset((
-    'id', 'status', 'size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value', 'created_at', 'updated_at',
-    'self', 'file', 'schema', 'direct_url', 'locations', 'stores', 'members', 'properties'))
+    'id', 'status', 'size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value', 'created_at',
+    'updated_at', 'self', 'file', 'schema', 'direct_url', 'locations', 'stores', 'members', 'properties'))
 # fixed once there is data, because the data would no longer be what the record says
 WHILE_QUEUED = frozenset(('disk_format', 'container_format'))
 
@@ -65,7 +65,8 @@ def tag(value: Any) -> str:
 FIELDS: dict[str, Callable[[str, Any], Any]] = {
     'name': _name, 'visibility': _one_of(VISIBILITIES), 'protected': _boolean, 'os_hidden': _boolean,
     'min_disk': _number, 'min_ram': _number, 'tags': _tags, 'owner': _name,
-    'disk_format': _one_of(DISK_FORMATS, none=True), 'container_format': _one_of(CONTAINER_FORMATS, none=True),
+    'disk_format': _one_of(DISK_FORMATS, none=True),
+    'container_format': _one_of(CONTAINER_FORMATS, none=True),
 }
 
 
@@ -98,7 +99,8 @@ def patch(record: Record, operations: Any) -> Record:
         elif kind == 'remove':
             _remove(record, key)
         else:
-            if kind == 'replace' and key not in FIELDS and key not in READ_ONLY and key not in record['properties']:
+            known = key in FIELDS or key in READ_ONLY or key in record['properties']
+            if kind == 'replace' and not known:
                 raise errors.Conflict(reason=f'Image {record["id"]} has no property {key!r} to replace.')
             _set(record, key, operation['value'])
     return record
@@ -113,7 +115,8 @@ def _set(record: Record, key: str, value: Any) -> None:
         record[key] = FIELDS[key](key, value)
         return
     if not 0 < len(key) <= LONGEST_NAME:
-        raise errors.Invalid(reason=f'The name of a property has 1 to {LONGEST_NAME} characters, not {len(key)}.')
+        raise errors.Invalid(
+            reason=f'The name of a property has 1 to {LONGEST_NAME} characters, not {len(key)}.')
     if not isinstance(value, str) or len(value) > LONGEST_VALUE:
         raise _wrong(key, value, f'a string of at most {LONGEST_VALUE} characters')
     record['properties'][key] = value
@@ -152,4 +155,6 @@ def _refuse_id(value: Any) -> str:
 
 def _wrong(name: str, value: Any, rule: str) -> errors.Invalid:
     shown = repr(value)
-    return errors.Invalid(reason=f'{name}: {shown if len(shown) <= 100 else shown[:100] + "…"} is not {rule}.')
+    if len(shown) > 100:
+        shown = shown[:100] + '…'
+    return errors.Invalid(reason=f'{name}: {shown} is not {rule}.')

@@ -11,7 +11,8 @@ from nova_lite.embedded.imagestore import Record, listed, visible
 
 DEFAULT_LIMIT = 25
 MOST = 1000
-SORT_KEYS = frozenset(('name', 'status', 'container_format', 'disk_format', 'size', 'id', 'created_at', 'updated_at'))
+SORT_KEYS = frozenset((
+    'name', 'status', 'container_format', 'disk_format', 'size', 'id', 'created_at', 'updated_at'))
 SORT_DEFAULT = {'created_at': 'desc', 'id': 'desc'}
 PAGING = frozenset(('limit', 'marker', 'sort', 'sort_key', 'sort_dir', 'member_status'))
 TEXTS = frozenset(('id', 'name', 'status', 'container_format', 'disk_format'))
@@ -23,7 +24,8 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 Check = Callable[[Record], bool]
 
 
-def page(records: Iterable[Record], query: Any, project_id: str | None, is_admin: bool) -> tuple[list[Record], str]:
+def page(records: Iterable[Record], query: Any, project_id: str | None,
+         is_admin: bool) -> tuple[list[Record], str]:
     """The records of one page and the query string of the next, which is empty at the end."""
     limit = _limit(query)
     checks = [_check(key, value) for key, value in query.items() if key not in PAGING and key != 'os_hidden']
@@ -60,8 +62,9 @@ def _reach(query: Any, project_id: str | None, is_admin: bool) -> Check:
     if query.get('visibility') == 'community' or ('owner' in query and query['owner'] != project_id):
         return lambda one: visible(one, project_id, is_admin)
     status = query.get('member_status', 'accepted')
-    if status not in ('accepted', 'pending', 'rejected', 'all'):
-        raise errors.Invalid(reason=f'member_status: {status!r} is not one of accepted, pending, rejected, all.')
+    choices = ('accepted', 'pending', 'rejected', 'all')
+    if status not in choices:
+        raise errors.Invalid(reason=f'member_status: {status!r} is not one of {", ".join(choices)}.')
     if status == 'accepted':
         return lambda one: listed(one, project_id, is_admin)
 
@@ -82,7 +85,8 @@ def _check(key: str, value: str) -> Check:
         wanted = {choice.strip('"') for choice in choices} if value.startswith('in:') else {value}
         return lambda one: one[key] in wanted
     if key in PLAIN:
-        return (lambda one: True) if (key, value) == ('visibility', 'all') else (lambda one: one[key] == value)
+        every = (key, value) == ('visibility', 'all')
+        return lambda one: every or one[key] == value
     if key == 'tag':
         return lambda one: value in one['tags']
     if key == 'protected':
@@ -121,11 +125,11 @@ def _order(query: Any) -> dict[str, str]:
         directions = query.getall('sort_dir')
         pairs = [(key, directions[min(place, len(directions) - 1)] if directions else '')
                  for place, key in enumerate(query.getall('sort_key'))]
-    order = {}
+    order: dict[str, str] = {}
     for key, direction in pairs:
         key, direction = key.strip(), direction.strip() or 'desc'
         if key not in SORT_KEYS or direction not in ('asc', 'desc'):
-            raise errors.Invalid(reason=f'sort: {key}:{direction} needs one of {", ".join(sorted(SORT_KEYS))} '
-                                        'and asc or desc.')
+            known = ', '.join(sorted(SORT_KEYS))
+            raise errors.Invalid(reason=f'sort: {key}:{direction} needs one of {known} and asc or desc.')
         order.setdefault(key, direction)
     return {**order, **{key: value for key, value in SORT_DEFAULT.items() if key not in order}}

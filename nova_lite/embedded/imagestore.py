@@ -41,9 +41,10 @@ _BOOT_SECTOR = base64.b64decode(
 
 # What every record has; whatever else an owner sets is in 'properties'.
 BLANK: Record = {
-    'name': None, 'status': 'queued', 'visibility': 'shared', 'owner': None, 'protected': False, 'os_hidden': False,
-    'disk_format': None, 'container_format': None, 'min_disk': 0, 'min_ram': 0, 'size': None, 'virtual_size': None,
-    'checksum': None, 'os_hash_algo': None, 'os_hash_value': None, 'tags': [], 'properties': {}, 'members': {},
+    'name': None, 'status': 'queued', 'visibility': 'shared', 'owner': None, 'protected': False,
+    'os_hidden': False, 'disk_format': None, 'container_format': None, 'min_disk': 0, 'min_ram': 0,
+    'size': None, 'virtual_size': None, 'checksum': None, 'os_hash_algo': None, 'os_hash_value': None,
+    'tags': [], 'properties': {}, 'members': {},
 }
 
 
@@ -177,7 +178,8 @@ def _owns(record: Record, project_id: str | None) -> bool:
 
 def _must_be_queued(record: Record) -> None:
     if record['status'] != 'queued':
-        raise errors.Conflict(reason=f'Image {record["id"]} is {record["status"]}; data is taken while it is queued.')
+        raise errors.Conflict(
+            reason=f'Image {record["id"]} is {record["status"]}; data is taken while it is queued.')
     for name in ('disk_format', 'container_format'):
         if record[name] is None:
             raise errors.Invalid(reason=f'Image {record["id"]} needs a {name} before its data.')
@@ -195,7 +197,8 @@ def _store(path: str, data: Iterable[bytes], cap: int) -> Record:
             try:
                 file.write(chunk)
             except OSError as error:
-                raise errors.Unavailable(reason=f'The image store cannot take the data: {error.strerror}.') from None
+                raise errors.Unavailable(
+                    reason=f'The image store cannot take the data: {error.strerror}.') from None
             if number % YIELD_EVERY == 0:
                 # a sender as fast as we are would otherwise keep a green worker for himself
                 time.sleep(0)

@@ -49,7 +49,7 @@ class Login:
     def _prove(self, snapshot: Snapshot, identity: dict[str, Any], method: str) -> tuple[str, Claims | None]:
         check = self._methods.get(method)
         if check is None:
-            raise errors.Unauthenticated(f'Method {method!r} is not known here; known are password and token.')
+            raise errors.Unauthenticated(f'Method {method!r} is unknown here; known are password and token.')
         return check(snapshot, member(identity, method, 'auth.identity.'))
 
     def _by_password(self, snapshot: Snapshot, proof: dict[str, Any]) -> tuple[str, Claims | None]:
@@ -77,7 +77,8 @@ class Login:
         if wanted is None or wanted == 'unscoped' or (isinstance(wanted, dict) and 'unscoped' in wanted):
             return 'unscoped', ''
         if not isinstance(wanted, dict) or len(wanted) != 1:
-            raise errors.Invalid(reason='auth.scope must name exactly one of project, domain, system and unscoped.')
+            raise errors.Invalid(
+                reason='auth.scope must name exactly one of project, domain, system and unscoped.')
         if 'project' in wanted:
             project = _project(snapshot, member(wanted, 'project', 'auth.scope.'))
             scope, scope_id = 'project', project['id'] if project and _enabled(snapshot, project) else ''

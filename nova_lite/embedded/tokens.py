@@ -47,17 +47,17 @@ class Claims:
 class Tokens:
     """Signs, reads and revokes."""
 
-    def __init__(self, state_dir: str, key: bytes, grace: int = 0):
-        """``grace``: seconds for which an expired token may still be asked for, so its revocation must last."""
+    def __init__(self, revocations: str, key: bytes, grace: int = 0):
+        """``grace``: seconds for which an expired token may be asked for and its revocation must last."""
         self._grace = grace
         self._key = hmac.new(key, b'tokens', hashlib.sha256).digest()
-        self._revoked = files.private_dir(os.path.join(state_dir, 'revoked'))
+        self._revoked = files.private_dir(revocations)
         self._pruned = 0.0
 
     def sign(self, claims: Claims) -> str:
         payload = orjson.dumps((
-            FORMAT, claims.user_id, SCOPES.index(claims.scope), claims.scope_id, claims.issued_at, claims.expires_at,
-            claims.audit_id, claims.methods, claims.parent_audit_id))
+            FORMAT, claims.user_id, SCOPES.index(claims.scope), claims.scope_id, claims.issued_at,
+            claims.expires_at, claims.audit_id, claims.methods, claims.parent_audit_id))
         return f'{_text(payload)}.{_text(self._mac(payload))}'
 
     def read(self, token: str, allow_expired: bool = False) -> Claims | None:

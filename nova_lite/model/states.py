@@ -6,9 +6,10 @@ A server has a ``vm_state`` (what it is), a ``task_state`` (what is being done t
 those of the API, which shows them as they are.
 """
 
-from collections.abc import Iterable, Mapping
+import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from nova_lite import errors
 from nova_lite.model.power import Power
@@ -86,6 +87,16 @@ class Transition:
     task_states: frozenset[str | None] | None = IDLE
     lockable: bool = True
     launched: bool = True
+
+
+class Server(Protocol):
+    """What the rules look at; a row of ``servers`` has it."""
+
+    uuid: str
+    vm_state: str
+    task_state: str | None
+    launched_at: datetime.datetime | None
+    locked: bool
 
 
 def _in(*states: str) -> frozenset[str]:
@@ -178,41 +189,42 @@ def status(vm_state: str, task_state: str | None) -> str:
     return words.get(task_state, words[_DEFAULT]) if task_state else words[_DEFAULT]
 
 
-def states_of_status(*wanted: str) -> tuple[frozenset[str], frozenset[str] | None]:
-    """The vm_states and task_states that a list filtered by one of these statuses is searched for.
+def states_of_status(*wanted: str) -> list[tuple[str, frozenset[str] | None]]:
+    """What a list filtered by these statuses is searched for: vm_states, each with its task_states.
 
-    No vm_states: no server can have such a status.  Task states of None: any, because one of the
-    statuses is what its vm_state shows by default.
+    Task states of None are any: the status is what the vm_state shows by default, and who asks for
+    it gets the servers with something going on, too.  An empty list: no server has such a status.
     """
     upper = {word.upper() for word in wanted}
-    pairs = [(vm_state, task) for vm_state, words in STATUSES.items()
-             for task, word in words.items() if word in upper]
-    tasks = frozenset(task for _, task in pairs)
-    return (frozenset(vm_state for vm_state, _ in pairs),
-            None if _DEFAULT in tasks or not tasks else tasks)
+    pairs = []
+    for vm_state, words in STATUSES.items():
+        tasks = frozenset(task for task, word in words.items() if word in upper)
+        if tasks:
+            pairs.append((vm_state, None if _DEFAULT in tasks else tasks))
+    return pairs
 
 
-def check(operation: str, server: Mapping[str, Any]) -> Transition:
+def check(operation: str, server: Server) -> Transition:
     """The row of ``operation``, or ``WrongState`` because ``server`` is in none of its states."""
     row = TRANSITIONS[operation]
-    if row.vm_states is not None and server['vm_state'] not in row.vm_states:
+    if row.vm_states is not None and server.vm_state not in row.vm_states:
         raise _wrong(operation, server, 'vm_state', row.vm_states)
-    if row.task_states is not None and server['task_state'] not in row.task_states:
+    if row.task_states is not None and server.task_state not in row.task_states:
         raise _wrong(operation, server, 'task_state', row.task_states)
-    if row.launched and server['launched_at'] is None:
-        raise errors.NotLaunched(operation=operation, server=server['uuid'])
+    if row.launched and server.launched_at is None:
+        raise errors.NotLaunched(operation=operation, server=server.uuid)
     return row
 
 
-def check_lock(operation: str, server: Mapping[str, Any], override: bool = False) -> None:
+def check_lock(operation: str, server: Server, override: bool = False) -> None:
     """``ServerLocked`` if a lock forbids the operation."""
-    if server['locked'] and not override and TRANSITIONS[operation].lockable:
-        raise errors.ServerLocked(server=server['uuid'])
+    if server.locked and not override and TRANSITIONS[operation].lockable:
+        raise errors.ServerLocked(server=server.uuid)
 
 
-def _wrong(operation: str, server: Mapping[str, Any], attribute: str,
+def _wrong(operation: str, server: Server, attribute: str,
            wanted: Iterable[str | None]) -> errors.WrongState:
     words = sorted(str(word).lower() for word in wanted)
     return errors.WrongState(
-        operation=operation, server=server['uuid'], attribute=attribute, wanted=' or '.join(words),
-        found=str(server[attribute]).lower())
+        operation=operation, server=server.uuid, attribute=attribute, wanted=' or '.join(words),
+        found=str(getattr(server, attribute)).lower())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registry, namespace and base class of our versioned objects."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oslo_versionedobjects import base, fields
 
@@ -17,6 +17,10 @@ class NovaLiteObject(base.VersionedObject):
 
     OBJ_PROJECT_NAMESPACE = NAMESPACE
     OBJ_SERIAL_NAMESPACE = NAMESPACE + '_object'
+
+    if TYPE_CHECKING:
+        # The fields of a subclass become attributes when it is registered, which a type checker cannot see.
+        def __getattr__(self, name: str) -> Any: ...
 
 
 class Serializer(base.VersionedObjectSerializer):

@@ -11,7 +11,8 @@ class HostReport(base.NovaLiteObject):
     """Inventory of one host and the power states of its guests, keyed by server uuid.
 
     Memory is in MiB, disk in GiB. ``cpu_info`` is a JSON object; ``version`` is the service
-    version of the worker, from which RPC pins are derived.
+    version of the worker, from which RPC pins are derived. ``operations`` lists the ids of those that the
+    worker is at, whose leases it thereby renews.
     """
 
     VERSION = '1.0'
@@ -31,5 +32,6 @@ class HostReport(base.NovaLiteObject):
         'uptime': fields.StringField(nullable=True),
         'traits': base.Json(),
         'guests': base.Json(),
+        'operations': base.Json(),
         'version': fields.IntegerField(),
     }

@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a write does before it leaves the API: check state and quota, write the rows, wake a worker."""
+"""What a write does before it leaves the API: check, store in one transaction, wake a conductor.
+
+A command is a frozen dataclass in the imperative; its handler is a plain function of
+(deps, context, command).
+"""

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a handler gets: one checked request, without headers, versions or raw JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from nova_lite import concurrency
 from nova_lite.auth.context import RequestContext
 from nova_lite.wsgi.body import EMPTY, Values
 from nova_lite.wsgi.endpoint import Endpoint
@@ -69,6 +70,11 @@ class Call:
     def base(self) -> str:
         """URL under which this API is reached, with the project where the request had it."""
         return self._bases()[0]
+
+    @staticmethod
+    def aside(work: Callable[..., Any], *args: Any) -> Any:
+        """Run what keeps a processor busy for long, such as making keys, without holding up other requests."""
+        return concurrency.run_in_thread(work, *args)
 
     def rendering(self) -> Rendering:
         """What the view's getters may ask."""

@@ -22,7 +22,7 @@ OTHER = 'computeFault'
 class MethodNotAllowed(errors.Error):
     """The path exists, the method does not (405)."""
 
-    message = '{method} is not served at this path; {allowed} is.'
+    message = '{method} is not served at this path; served: {allowed}.'
 
 
 class UnsupportedMedia(errors.Error):

@@ -13,7 +13,6 @@ from nova_lite.compute.procedure import Procedure, Step
 from nova_lite.compute.service import ComputeService
 from nova_lite.compute.worker import Worker
 from nova_lite.model.power import Power
-from nova_lite.model.states import TRANSITIONS
 from nova_lite.virt.base import GuestSpec
 from tests.fixtures.compute import RecordingConductor, make_conf, make_operation, make_server
 
@@ -56,7 +55,7 @@ def no_long_pauses(monkeypatch):
     (['build', 'build'], Power.RUNNING, 'compute__do_build_and_run_instance'),
     (['build', 'stop'], Power.SHUTDOWN, 'compute_stop_instance'),
     (['build', 'stop', 'start'], Power.RUNNING, 'compute_start_instance'),
-    (['build', 'reboot_soft'], Power.RUNNING, 'compute_reboot_instance'),
+    (['build', 'reboot'], Power.RUNNING, 'compute_reboot_instance'),
     (['build', 'delete'], Power.NOSTATE, 'compute_terminate_instance'),
     (['delete'], Power.NOSTATE, 'compute_terminate_instance'),
 ])
@@ -71,19 +70,16 @@ def test_operation_reaches_its_state_and_reports_it(make_desk, kinds, state, eve
     assert [entry['event'] for entry in report.events] == [event]
 
 
-def test_kinds_are_those_of_the_transition_table():
-    assert set(PROCEDURES) <= set(TRANSITIONS)
-
-
-@pytest.mark.parametrize(('kind', 'line'), [('reboot_soft', 'Restarting'), ('reboot_hard', 'Reset')])
-def test_reboot_is_done_in_the_manner_that_was_asked_for(make_desk, kind, line):
+@pytest.mark.parametrize(('params', 'line'), [
+    ({'type': 'SOFT'}, 'Restarting'), ({'type': 'HARD'}, 'Reset'), ({}, 'Reset')])
+def test_reboot_is_done_in_the_manner_that_was_asked_for(make_desk, params, line):
     desk = make_desk()
     desk.run('build')
-    desk.run(kind)
+    desk.run('reboot', **params)
     assert line in desk.driver.console_output(desk.server.uuid).decode()
 
 
-@pytest.mark.parametrize('kind', ['start', 'stop', 'reboot_hard'])
+@pytest.mark.parametrize('kind', ['start', 'stop', 'reboot'])
 def test_without_a_guest_the_report_says_so(make_desk, kind):
     report, _ = make_desk().run(kind)
     assert report.outcome == 'failed'
@@ -92,7 +88,7 @@ def test_without_a_guest_the_report_says_so(make_desk, kind):
 
 @pytest.mark.parametrize(('operation', 'kind', 'state'), [
     ('power_off', 'stop', Power.RUNNING), ('power_on', 'start', Power.SHUTDOWN),
-    ('reboot', 'reboot_hard', Power.RUNNING), ('destroy', 'delete', Power.RUNNING)])
+    ('reboot', 'reboot', Power.RUNNING), ('destroy', 'delete', Power.RUNNING)])
 def test_a_failure_tells_the_state_that_is_left(make_desk, operation, kind, state):
     desk = make_desk(fail_at=[f'{operation}:*'])
     desk.run('build')
@@ -153,15 +149,47 @@ def test_an_unknown_kind_is_reported_with_the_known_ones(make_desk):
     assert 'does not know operation levitate. It knows build, delete,' in report.error['message']
 
 
-def test_the_same_attempt_is_run_once_and_a_later_one_again(make_desk):
+def test_the_same_attempt_is_run_once(make_desk):
     desk = make_desk()
     operation = make_operation('build', desk.server)
     for _ in range(2):
         desk.service.run_operation(desk.context, operation, desk.server)
     assert len(desk.conductor.reports) == 1
-    operation.attempt = 2
-    desk.service.run_operation(desk.context, operation, desk.server)
-    assert [report.attempt for report in desk.conductor.reports] == [1, 2]
+
+
+def test_an_attempt_after_a_failed_one_is_run(make_desk):
+    desk = make_desk(fail_at=['spawn:1'])
+    operation = make_operation('build', desk.server)
+    for attempt in (1, 2):
+        operation.attempt = attempt
+        desk.service.run_operation(desk.context, operation, desk.server)
+    assert [(told.attempt, told.outcome) for told in desk.conductor.reports] == [(1, 'failed'), (2, 'succeeded')]
+
+
+def test_a_later_attempt_of_what_is_settled_is_left_alone(make_desk):
+    desk = make_desk()
+    stop = make_operation('stop', desk.server)
+    desk.run('build')
+    desk.service.run_operation(desk.context, stop, desk.server)
+    desk.run('start')
+    stop.attempt = 2
+    desk.service.run_operation(desk.context, stop, desk.server)
+    assert desk.driver.power_state(desk.server.uuid) is Power.RUNNING
+    assert [report.attempt for report in desk.conductor.reports] == [1, 1, 1]
+
+
+def test_the_worker_tells_which_operations_it_is_at(make_desk):
+    desk = make_desk()
+    at = []
+
+    def look(job):
+        at.append(worker.operations())
+
+    worker = Worker(desk.conf, 'desk', desk.driver, desk.conductor, {'look': Procedure('l', (Step(look),))})
+    operation = make_operation('look', desk.server)
+    worker.run(desk.context, operation, desk.server)
+    assert at == [[operation.id]]
+    assert worker.operations() == []
 
 
 def test_the_report_is_sent_until_a_conductor_takes_it(make_desk):

@@ -1,20 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reboot: a server starts anew, softly or at once."""
+"""Reboot: a server starts anew, softly (SOFT) or at once (HARD)."""
 
 from nova_lite.compute.procedure import Job, Procedure, Step
 
-EVENT = 'compute_reboot_instance'
+
+def reboot(job: Job) -> None:
+    """Boot the guest again; without a word about the manner, in the one that always works."""
+    job.driver.reboot(job.server.uuid, hard=job.operation.params.get('type', 'HARD') != 'SOFT')
 
 
-def soft(job: Job) -> None:
-    """Ask the guest to boot again."""
-    job.driver.reboot(job.server.uuid, hard=False)
-
-
-def hard(job: Job) -> None:
-    """Boot the guest again, whatever it is doing."""
-    job.driver.reboot(job.server.uuid, hard=True)
-
-
-SOFT = Procedure(EVENT, (Step(soft),))
-HARD = Procedure(EVENT, (Step(hard),))
+PROCEDURE = Procedure('compute_reboot_instance', (Step(reboot),))

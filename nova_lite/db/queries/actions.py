@@ -76,3 +76,25 @@ def events(conn: Conn, action_ids: Collection[int]) -> dict[int, list[sa.Row[Any
     for row in conn.execute(statement):
         found[row.action_id].append(row)
     return found
+
+
+def close(conn: sa.Connection, action_id: int, rows: Collection[Mapping[str, Any]], message: str | None) -> None:
+    """Store the last events of an action and note its end; fewer statements than one by one."""
+    if rows:
+        empty = dict.fromkeys(('host', 'finish_time', 'result', 'traceback', 'details'))
+        conn.execute(EVENTS.insert(), [{**empty, 'action_id': action_id, **row} for row in rows])
+    finish(conn, action_id, message)
+
+
+def close_open(conn: sa.Connection, server_uuid: str, message: str) -> None:
+    """Note the end of all actions of a server that have none: something made them pointless."""
+    now = timeutils.utcnow()
+    conn.execute(ACTIONS.update().where(ACTIONS.c.server_uuid == server_uuid, ACTIONS.c.finish_time.is_(None))
+                 .values(finish_time=now, updated_at=now, message=message))
+
+
+def ids_of_request(conn: Conn, request_id: str, server_uuids: Collection[str]) -> dict[str, int]:
+    """The row id of the action that a request began, by server."""
+    statement = sa.select(ACTIONS.c.server_uuid, ACTIONS.c.id).where(
+        ACTIONS.c.server_uuid.in_(server_uuids), ACTIONS.c.request_id == request_id)
+    return {row.server_uuid: row.id for row in conn.execute(statement)}

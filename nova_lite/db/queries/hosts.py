@@ -16,13 +16,15 @@ import orjson
 import sqlalchemy as sa
 
 from nova_lite.db import tables
-from nova_lite.db.engine import Reader
+from nova_lite.db.conditions import contains
+from nova_lite.db.engine import Conn
 
 HOSTS = tables.hosts
 SERVICES = tables.services
 ALLOCATIONS = tables.allocations
 SERVERS = tables.servers
 COMPUTE = 'nova-compute'
+Reason = tuple[str, sa.ColumnElement[bool], sa.ColumnElement[int] | None]
 
 _FREE_VCPUS = HOSTS.c.vcpus_limit - HOSTS.c.vcpus_used
 _FREE_DISK = HOSTS.c.local_gb_limit - HOSTS.c.local_gb_used
@@ -31,7 +33,7 @@ _JOIN = HOSTS.join(SERVICES, HOSTS.c.service_id == SERVICES.c.id)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a host must have and be to take a server. ``now - down_after`` is the oldest good heartbeat."""
+    """What a host must have and be to take a server; one not heard since ``alive_since`` is down."""
 
     vcpus: int
     memory_mb: int
@@ -74,16 +76,16 @@ def zone_of(row: sa.Row[Any], default: str) -> str:
     return str((row.zone_metadata or {}).get('availability_zone') or default)
 
 
-def _in_zone(wanted: Wanted) -> sa.ColumnElement[bool]:
+def _in_zone(conn: Conn, wanted: Wanted) -> sa.ColumnElement[bool]:
     if wanted.zone == wanted.default_zone:
-        return sa.not_(sa.exists().where(_OF_HOST, _METADATA.contains(_ZONE_KEY)))
+        return sa.not_(sa.exists().where(_OF_HOST, contains(conn, _METADATA, _ZONE_KEY)))
     entry = _ZONE_KEY + orjson.dumps(wanted.zone).decode()
-    return sa.exists().where(_OF_HOST, _METADATA.contains(entry, autoescape=True))
+    return sa.exists().where(_OF_HOST, contains(conn, _METADATA, entry))
 
 
-def _reasons(wanted: Wanted) -> list[tuple[str, sa.ColumnElement[bool], sa.ColumnElement[int] | None]]:
+def _reasons(conn: Conn, wanted: Wanted) -> list[Reason]:
     """(reason, condition of a host that is out for it, what the host has of it), first match counts."""
-    reasons: list[tuple[str, sa.ColumnElement[bool], sa.ColumnElement[int] | None]] = []
+    reasons: list[Reason] = []
     if wanted.tried:
         reasons.append(('tried', HOSTS.c.host.in_(wanted.tried), None))
     reasons.append(('down', sa.or_(
@@ -92,7 +94,7 @@ def _reasons(wanted: Wanted) -> list[tuple[str, sa.ColumnElement[bool], sa.Colum
     if not wanted.disabled_too:
         reasons.append(('disabled', SERVICES.c.disabled, None))
     if wanted.zone is not None:
-        reasons.append(('zone', sa.not_(_in_zone(wanted)), None))
+        reasons.append(('zone', sa.not_(_in_zone(conn, wanted)), None))
     return [
         *reasons,
         ('memory', HOSTS.c.memory_mb_free < wanted.memory_mb, HOSTS.c.memory_mb_free),
@@ -110,11 +112,11 @@ def _named(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     return named
 
 
-def candidates(conn: sa.Connection | Reader, wanted: Wanted, limit: int, *, most_free: bool = True,
+def candidates(conn: Conn, wanted: Wanted, limit: int, *, most_free: bool = True,
                after: tuple[int, int] | None = None) -> Sequence[sa.Row[Any]]:
     """Hosts that can take the server, by free memory; ``after`` is (memory_mb_free, id) of the last one seen."""
     query = sa.select(*_SNAPSHOT).select_from(_JOIN).where(
-        *_named(wanted), *(sa.not_(condition) for _, condition, _ in _reasons(wanted)))
+        *_named(wanted), *(sa.not_(condition) for _, condition, _ in _reasons(conn, wanted)))
     key = (HOSTS.c.memory_mb_free, HOSTS.c.id)
     if after is not None:
         # Spelt out, because MariaDB uses no index for a comparison of tuples.
@@ -126,9 +128,9 @@ def candidates(conn: sa.Connection | Reader, wanted: Wanted, limit: int, *, most
     return conn.execute(query).all()
 
 
-def rejections(conn: sa.Connection | Reader, wanted: Wanted, examples: int = 50) -> Rejections:
+def rejections(conn: Conn, wanted: Wanted, examples: int = 50) -> Rejections:
     """Why ``candidates`` found nothing."""
-    reasons = _reasons(wanted)
+    reasons = _reasons(conn, wanted)
     reason = sa.case(*((condition, name) for name, condition, _ in reasons), else_='').label('reason')
     had = sa.case(*((condition, sa.null() if value is None else value) for _, condition, value in reasons),
                   else_=sa.null()).label('had')
@@ -138,11 +140,11 @@ def rejections(conn: sa.Connection | Reader, wanted: Wanted, examples: int = 50)
     named = conn.execute(sa.select(judged.c.host, judged.c.reason, judged.c.had)
                          .where(judged.c.reason != '').order_by(judged.c.host).limit(examples)).all()
     order = {name: number for number, (name, _, _) in enumerate(reasons)}
-    counts = sorted((row.tuple() for row in grouped if row[0]), key=lambda count: order[count[0]])
-    return Rejections(sum(row[1] for row in grouped), tuple(counts), tuple(row.tuple() for row in named))
+    counts = sorted((tuple(row) for row in grouped if row[0]), key=lambda count: order[count[0]])
+    return Rejections(sum(row[1] for row in grouped), tuple(counts), tuple(tuple(row) for row in named))
 
 
-_CLAIM = sa.update(HOSTS).where(
+_FITS = sa.and_(
     HOSTS.c.id == sa.bindparam('host_id'),
     HOSTS.c.vcpus_used + sa.bindparam('more_vcpus') <= HOSTS.c.vcpus_limit,
     HOSTS.c.memory_mb_used + sa.bindparam('more_memory') <= HOSTS.c.memory_mb_limit,
@@ -154,7 +156,7 @@ _MORE = {
     'local_gb_used': HOSTS.c.local_gb_used + sa.bindparam('more_disk'),
     'servers': HOSTS.c.servers + sa.bindparam('more_servers'),
 }
-_CLAIM = _CLAIM.values(_MORE)
+_CLAIM = sa.update(HOSTS).where(_FITS).values(_MORE)
 _RELEASE = sa.update(HOSTS).where(HOSTS.c.id == sa.bindparam('host_id')).values(_MORE)
 _INSERT_ALLOCATION = sa.insert(ALLOCATIONS)
 _ALLOCATIONS_OF = sa.select(ALLOCATIONS).where(ALLOCATIONS.c.server_uuid == sa.bindparam('server'))
@@ -227,7 +229,7 @@ _ALIVE = sa.select(sa.exists().where(
     SERVICES.c.last_seen_at >= sa.bindparam('since')))
 
 
-def is_alive(conn: sa.Connection | Reader, host: str, since: datetime.datetime) -> bool:
+def is_alive(conn: Conn, host: str, since: datetime.datetime) -> bool:
     """Whether the compute service of the host was heard since then, and nobody forced it down."""
     return bool(conn.execute(_ALIVE, {'of_host': host, 'since': since}).scalar())
 
@@ -239,7 +241,7 @@ _WITH_SERVICE = sa.select(
     SERVICES.c.forced_down, SERVICES.c.last_seen_at).select_from(_JOIN)
 
 
-def get(conn: sa.Connection | Reader, *, host_uuid: str | None = None,
+def get(conn: Conn, *, host_uuid: str | None = None,
         host_id: int | None = None, host: str | None = None) -> sa.Row[Any] | None:
     """One host with its service, by any of its keys."""
     keys = ((HOSTS.c.uuid, host_uuid), (HOSTS.c.id, host_id), (HOSTS.c.host, host))
@@ -247,7 +249,7 @@ def get(conn: sa.Connection | Reader, *, host_uuid: str | None = None,
                                               if value is not None))).first()
 
 
-def exists(conn: sa.Connection | Reader, host: str | None, node: str | None) -> bool:
+def exists(conn: Conn, host: str | None, node: str | None) -> bool:
     """Whether there is such a compute host."""
     query = sa.select(HOSTS.c.id)
     if host is not None:
@@ -257,7 +259,7 @@ def exists(conn: sa.Connection | Reader, host: str | None, node: str | None) -> 
     return conn.execute(query.limit(1)).first() is not None
 
 
-def page(conn: sa.Connection | Reader, *, limit: int | None = None, after_id: int | None = None,
+def page(conn: Conn, *, limit: int | None = None, after_id: int | None = None,
          name_part: str | None = None) -> Sequence[sa.Row[Any]]:
     """Hosts with their services by id; ``name_part`` is found anywhere in the hypervisor's name."""
     query = _WITH_SERVICE.order_by(HOSTS.c.id)
@@ -271,7 +273,7 @@ def page(conn: sa.Connection | Reader, *, limit: int | None = None, after_id: in
 _SUMS = ('vcpus', 'memory_mb', 'local_gb', 'vcpus_used', 'memory_mb_used', 'local_gb_used', 'servers')
 
 
-def statistics(conn: sa.Connection | Reader) -> dict[str, int]:
+def statistics(conn: Conn) -> dict[str, int]:
     """Sums over all hosts whose service is enabled."""
     sums = [sa.func.coalesce(sa.func.sum(HOSTS.c[name]), 0).label(name) for name in _SUMS]
     least = sa.func.coalesce(sa.func.sum(HOSTS.c.disk_available_least), 0).label('disk_available_least')
@@ -283,7 +285,7 @@ def statistics(conn: sa.Connection | Reader) -> dict[str, int]:
     return {name: int(value) for name, value in row._mapping.items()}
 
 
-def with_servers(conn: sa.Connection | Reader, names: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+def with_servers(conn: Conn, names: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     """(uuid, name) of the servers of each of these hosts."""
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
     query = (sa.select(SERVERS.c.host, SERVERS.c.uuid, SERVERS.c.name)
@@ -293,17 +295,17 @@ def with_servers(conn: sa.Connection | Reader, names: Sequence[str]) -> dict[str
     return found
 
 
-def workloads(conn: sa.Connection | Reader, names: Sequence[str]) -> dict[str, int]:
+def workloads(conn: Conn, names: Sequence[str]) -> dict[str, int]:
     """Servers in the middle of something, on those of these hosts that have any."""
     query = (sa.select(SERVERS.c.host, sa.func.count())
              .where(SERVERS.c.host.in_(list(names)), sa.not_(SERVERS.c.deleted), SERVERS.c.task_state.is_not(None))
              .group_by(SERVERS.c.host))
-    return dict(row.tuple() for row in conn.execute(query))
+    return dict(tuple(row) for row in conn.execute(query))
 
 
 # ---------------------------------------------------------------- verifying
 
-def recount(conn: sa.Connection | Reader) -> Iterator[tuple[str, dict[str, int]]]:
+def recount(conn: Conn) -> Iterator[tuple[str, dict[str, int]]]:
     """What each host's books should say, from the allocations themselves."""
     query = (sa.select(HOSTS.c.host, *(
         sa.func.coalesce(sa.func.sum(ALLOCATIONS.c[name]), 0).label(name)

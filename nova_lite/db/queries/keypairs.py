@@ -61,3 +61,9 @@ def count(conn: Conn, user_id: str) -> int:
     """How many key pairs a user has."""
     return int(conn.scalar(
         sa.select(sa.func.count()).select_from(KEYPAIRS).where(KEYPAIRS.c.user_id == user_id)))
+
+
+def lock_list(conn: sa.Connection, user_id: str) -> None:
+    """Let nobody else who calls this add to the user's list before this transaction ends; an empty one is open."""
+    first = sa.select(KEYPAIRS.c.id).where(KEYPAIRS.c.user_id == user_id).order_by(KEYPAIRS.c.id).limit(1)
+    conn.execute(first.with_for_update()).first()

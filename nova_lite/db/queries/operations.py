@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova_lite.db import tables
-from nova_lite.db.engine import Reader
+from nova_lite.db.engine import Conn
 
 OPERATIONS = tables.operations
 
@@ -32,8 +32,8 @@ _TAKE = sa.update(OPERATIONS).where(
          lease_until=sa.bindparam('until'), updated_at=sa.bindparam('now'))
 _TAKE_RETURNING = _TAKE.returning(OPERATIONS)
 _HAND_OVER = sa.update(OPERATIONS).where(_HELD).values(
-    owner=sa.bindparam('new_owner'), step=sa.bindparam('new_step'), lease_until=sa.bindparam('until'),
-    updated_at=sa.bindparam('now'))
+    owner=sa.bindparam('new_owner'), step=sa.bindparam('new_step'),
+    params=sa.bindparam('new_params', type_=tables.Json))
 _FINISH = sa.update(OPERATIONS).where(_HELD).values(
     state=sa.bindparam('new_state'), step='', lease_until=None, params=sa.bindparam('new_params', type_=tables.Json),
     error=sa.bindparam('new_error', type_=tables.Json), updated_at=sa.bindparam('now'))
@@ -45,7 +45,7 @@ _DUE = (sa.select(OPERATIONS.c.id).where(_OPEN, OPERATIONS.c.lease_until < sa.bi
         .order_by(OPERATIONS.c.lease_until).limit(sa.bindparam('most')))
 _SUPERSEDE = sa.update(OPERATIONS).where(
     OPERATIONS.c.server_uuid == sa.bindparam('server'), _OPEN,
-    OPERATIONS.c.kind != sa.bindparam('by')).values(
+    OPERATIONS.c.kind != sa.bindparam('kept')).values(
     state=FAILED, lease_until=None, error=sa.bindparam('new_error', type_=tables.Json), params={},
     updated_at=sa.bindparam('now'))
 _RENEW = sa.update(OPERATIONS).where(
@@ -63,7 +63,7 @@ def insert(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     conn.execute(sa.insert(OPERATIONS), rows if len(rows) > 1 else rows[0])
 
 
-def get(conn: sa.Connection | Reader, operation_id: str) -> sa.Row[Any] | None:
+def get(conn: Conn, operation_id: str) -> sa.Row[Any] | None:
     """One operation."""
     return conn.execute(_GET, {'operation_id': operation_id}).first()
 
@@ -73,7 +73,7 @@ def lock(conn: sa.Connection, operation_id: str) -> sa.Row[Any] | None:
     return conn.execute(_GET_LOCKED, {'operation_id': operation_id}).first()
 
 
-def open_of_server(conn: sa.Connection | Reader, server_uuid: str) -> Sequence[sa.Row[Any]]:
+def open_of_server(conn: Conn, server_uuid: str) -> Sequence[sa.Row[Any]]:
     """What is still to be done to a server, oldest first."""
     return conn.execute(_OF_SERVER, {'server': server_uuid}).all()
 
@@ -90,18 +90,18 @@ def take(conn: sa.Connection, operation_id: str, owner: str, until: datetime.dat
 
 
 def hand_over(conn: sa.Connection, operation: sa.Row[Any], owner: str, step: str,
-              until: datetime.datetime) -> bool:
+              params: Mapping[str, Any]) -> bool:
     """Give the lease to whoever does the next step; False if it was lost."""
     return bool(conn.execute(_HAND_OVER, {
         'operation_id': operation.id, 'held_attempt': operation.attempt, 'new_owner': owner, 'new_step': step,
-        'until': until, 'now': operation.updated_at}).rowcount)
+        'new_params': params}).rowcount)
 
 
 def finish(conn: sa.Connection, operation: sa.Row[Any], now: datetime.datetime,
            error: Mapping[str, Any] | None = None) -> bool:
     """End the operation, as failed if there is an error; False if the lease was lost."""
     return bool(conn.execute(_FINISH, {
-        'operation_id': operation.id, 'held_attempt': operation.attempt, 'new_state': FAILED if error else DONE,
+        'operation_id': operation.id, 'held_attempt': operation.attempt, 'new_state': DONE if error is None else FAILED,
         'new_error': error, 'new_params': _without_secrets(operation.params), 'now': now}).rowcount)
 
 
@@ -123,18 +123,18 @@ def renew(conn: sa.Connection, operation_ids: Sequence[str], owner: str, until: 
     return conn.execute(_RENEW, {'ids': list(operation_ids), 'by': owner, 'until': until}).rowcount
 
 
-def due(conn: sa.Connection | Reader, now: datetime.datetime, most: int) -> list[str]:
+def due(conn: Conn, now: datetime.datetime, most: int) -> list[str]:
     """Operations that somebody should look after, the longest overdue first."""
     return list(conn.execute(_DUE, {'now': now, 'most': most}).scalars())
 
 
-def supersede(conn: sa.Connection, server_uuid: str, by: str, now: datetime.datetime) -> int:
-    """End all open operations on a server but those of kind ``by``, which makes them pointless; their number.
+def supersede(conn: sa.Connection, server_uuid: str, by: str, now: datetime.datetime, keep: str = '') -> int:
+    """End all open operations on a server, but those of kind ``keep``, for one ``by`` which they are pointless.
 
-    Their reports are late from now on.
+    Their reports are late from now on. The number of those that were ended.
     """
     reason = {'code': 409, 'message': f'Given up for {by}.', 'details': '', 'superseded_by': by}
-    return conn.execute(_SUPERSEDE, {'server': server_uuid, 'by': by, 'new_error': reason, 'now': now}).rowcount
+    return conn.execute(_SUPERSEDE, {'server': server_uuid, 'kept': keep, 'new_error': reason, 'now': now}).rowcount
 
 
 def _without_secrets(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from nova_lite import errors
 from nova_lite.db import tables
-from nova_lite.db.engine import Reader
+from nova_lite.db.engine import Conn
 from nova_lite.model import quotas as model
 
 USAGES = tables.quota_usages
@@ -32,14 +32,14 @@ _INSERT = {'mysql': mysql.insert, 'mariadb': mysql.insert, 'postgresql': postgre
            'sqlite': sqlite.insert}
 
 
-def usage(conn: sa.Connection | Reader, project_id: str) -> dict[str, int]:
+def usage(conn: Conn, project_id: str) -> dict[str, int]:
     """What the project uses now, by resource."""
     return _usage(conn, _USAGE, project_id)
 
 
 def use(conn: sa.Connection, project_id: str, wanted: Mapping[str, int], limits: Mapping[str, int]) -> None:
     """Book ``wanted``, or book nothing and raise ``OverQuota``."""
-    values = {'project': project_id}
+    values: dict[str, object] = {'project': project_id}
     for name in model.RESOURCES:
         values[f'more_{name}'] = wanted[name]
         values[f'limit_{name}'] = limits[name]
@@ -68,7 +68,7 @@ def give_back(conn: sa.Connection, project_id: str, freed: Mapping[str, int]) ->
     conn.execute(_BOOK, {'project': project_id, **{f'more_{name}': -freed[name] for name in model.RESOURCES}})
 
 
-def recount(conn: sa.Connection | Reader, project_id: str | None = None) -> dict[str, dict[str, int]]:
+def recount(conn: Conn, project_id: str | None = None) -> dict[str, dict[str, int]]:
     """What the books should say, from the servers themselves, by project."""
     query = sa.select(SERVERS.c.project_id, SERVERS.c.flavor).where(sa.not_(SERVERS.c.deleted))
     if project_id is not None:
@@ -92,7 +92,7 @@ def over_quota(used: Mapping[str, int], wanted: Mapping[str, int], limits: Mappi
                             limit=listed(limits))
 
 
-def _usage(conn: sa.Connection | Reader, query: sa.Select[tuple[int, ...]], project_id: str) -> dict[str, int]:
+def _usage(conn: Conn, query: sa.Select[tuple[int, ...]], project_id: str) -> dict[str, int]:
     row = conn.execute(query, {'project': project_id}).first()
     return dict(zip(model.RESOURCES, row if row else (0, 0, 0), strict=True))
 

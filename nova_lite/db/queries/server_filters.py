@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a list of servers can be narrowed by: one row per filter, and the condition that it means."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -44,7 +43,7 @@ def conditions(conn: Conn, filters: Mapping[str, Any]) -> list[Condition]:
     ``soft_deleted`` (whether servers that can still be restored are shown; absent, they are shown
     among the deleted ones only).
     """
-    found = _existing(filters)
+    found = existing(filters)
     for name, value in filters.items():
         if name in COLUMNS:
             found.append(_column(name, value))
@@ -53,7 +52,13 @@ def conditions(conn: Conn, filters: Mapping[str, Any]) -> list[Condition]:
     return found
 
 
-def _existing(filters: Mapping[str, Any]) -> list[Condition]:
+def are_plain(filters: Mapping[str, Any]) -> bool:
+    """Whether every filter is one value of one column."""
+    return all(name in COLUMNS and type(value) in (str, int, bool) for name, value in filters.items())
+
+
+def existing(filters: Mapping[str, Any]) -> list[Condition]:
+    """What ``deleted`` and ``soft_deleted`` mean."""
     deleted = filters.get('deleted', False)
     soft = filters.get('soft_deleted')
     if deleted is None:
@@ -109,7 +114,6 @@ def _address(version: int) -> Builder:
 
     def build(conn: Conn, pattern: str) -> Condition:
         text = sa.type_coerce(SERVERS.c.addresses, sa.Text)
-        patterns.check(name, pattern)
         return text.regexp_match(address_pattern(name, pattern, version))
 
     return build
@@ -123,29 +127,30 @@ def address_pattern(name: str, pattern: str, version: int) -> str:
     """
     alternatives = []
     for part in _inside_quotes(name, pattern):
-        start = '"addr":"' + ('' if part.startswith('^') else '[^"]*')
-        end = ('' if part.endswith('$') else '[^"]*') + f'","version":{version}[,}}]'
-        body = part.removeprefix('^')
-        alternatives.append(start + '(' + body.removesuffix('$') + ')' + end)
+        start = '"addr":"' + ('' if part[:1] == ['^'] else '[^"]*')
+        end = ('' if part[-1:] == ['$'] else '[^"]*') + f'","version":{version}[,}}]'
+        alternatives.append(start + '(' + ''.join(token for token in part if token not in '^$') + ')' + end)
     return '|'.join(alternatives)
 
 
-_TOKEN = re.compile(r'\\.|\[\^?\]?[^\]]*\]|.', re.DOTALL)
-_CLASSES = {r'\D': '[^0-9"]', r'\S': '[^ "]', r'\W': '[^0-9A-Za-z_"]', '.': '[^"]'}
+_WITHOUT_QUOTE = {r'\D': '[^0-9"]', r'\S': '[^ "]', r'\W': '[^0-9A-Za-z_"]', '.': '[^"]'}
 
 
-def _inside_quotes(name: str, pattern: str) -> list[str]:
-    """The top-level alternatives of the pattern, none of which can match a quote."""
-    parts, depth = [''], 0
-    tokens = _TOKEN.findall(pattern)
+def _inside_quotes(name: str, pattern: str) -> list[list[str]]:
+    """The tokens of each top-level alternative of the pattern, none of which can match a quote."""
+    parts: list[list[str]] = [[]]
+    depth = 0
+    tokens = patterns.check(name, pattern)
     for index, token in enumerate(tokens):
-        depth += (token == '(') - (token == ')')
+        depth += token.startswith('(')
+        depth -= token == ')'
         if token == '|' and depth == 0:
-            parts.append('')
+            parts.append([])
             continue
-        if token == '^' and parts[-1] or token == '$' and tokens[index + 1:index + 2] not in ([], ['|']):
+        at_end = depth == 0 and (index + 1 == len(tokens) or tokens[index + 1] == '|')
+        if (token == '^' and (parts[-1] or depth)) or (token == '$' and not at_end):
             raise errors.Invalid(f'{name} {pattern!r} has ^ or $ elsewhere than at the ends.')
-        parts[-1] += '[^"' + token[2:] if token.startswith('[^') else _CLASSES.get(token, token)
+        parts[-1].append('[^"' + token[2:] if token.startswith('[^') else _WITHOUT_QUOTE.get(token, token))
     return parts
 
 

@@ -15,8 +15,8 @@ from nova_lite.db.engine import Conn
 from nova_lite.db.queries import server_filters
 from nova_lite.db.queries.server_filters import Matches
 
-__all__ = ('Matches', 'by_host', 'change', 'count', 'count_by_host', 'get', 'get_many', 'insert', 'lock', 'page',
-           'update', 'update_if')
+__all__ = ('Matches', 'by_host', 'change', 'count', 'count_by_host', 'get', 'get_many', 'insert', 'lock',
+           'page', 'update', 'update_if')
 
 SERVERS = tables.servers
 _C = SERVERS.c
@@ -27,8 +27,8 @@ ORDER = paging.Order(
     keys={name: _C[name] for name in (
         'availability_zone', 'config_drive', 'created_at', 'host', 'hostname', 'id', 'image_ref', 'key_name',
         'kernel_id', 'launch_index', 'launched_at', 'locked', 'locked_by', 'node', 'power_state', 'progress',
-        'project_id', 'ramdisk_id', 'root_device_name', 'task_state', 'terminated_at', 'updated_at', 'user_id',
-        'uuid', 'vm_state')} | {
+        'project_id', 'ramdisk_id', 'root_device_name', 'task_state', 'terminated_at', 'updated_at',
+        'user_id', 'uuid', 'vm_state')} | {
         'access_ip_v4': _C.access_ip_v4, 'access_ip_v6': _C.access_ip_v6, 'auto_disk_config': _C.disk_config,
         'display_description': _C.description, 'display_name': _C.name, 'instance_type_id': _C.flavor_id})
 
@@ -39,10 +39,44 @@ def page(conn: Conn, filters: Mapping[str, Any], paged: paging.Page,
 
     A marker is found among the servers of the filtered project, whatever the other filters say.
     """
+    dialect, sort = conn.dialect.name, tuple(map(tuple, paged.sort))
+    if filters.get('deleted', False) is False and not filters.get('soft_deleted'):
+        filters = {name: value for name, value in filters.items() if name not in ('deleted', 'soft_deleted')}
+    if paged.marker is None and paged.limit is not None and server_filters.are_plain(filters):
+        statement = _plain_page(dialect, columns, tuple(filters), sort)
+        return list(conn.execute(statement, {**filters, 'page_limit': paged.limit}).all())
     statement = paging.columns_of(SERVERS, columns).where(*server_filters.conditions(conn, filters))
+    statement = _hinted(dialect, statement, tuple(filters), sort)
     project = filters.get('project_id')
     scope = () if project is None else (is_one_of(_C.project_id, project),)
     return list(conn.execute(paging.select_page(conn, statement, ORDER, paged, *scope)).all())
+
+
+@functools.lru_cache(256)
+def _plain_page(dialect: str, columns: frozenset[str] | None, names: tuple[str, ...],
+                sort: tuple[Any, ...]) -> sa.Select[Any]:
+    """The statement of the commonest lists: to build it anew costs more than to run it."""
+    statement = paging.columns_of(SERVERS, columns).where(
+        *server_filters.existing({}), *(_C[name] == sa.bindparam(name) for name in names))
+    statement = _hinted(dialect, statement, names, sort)
+    return statement.order_by(*paging.ordering(dialect, ORDER, paging.Page(sort=sort))).limit(
+        sa.bindparam('page_limit', type_=sa.Integer))
+
+
+# Filters that may leave few rows, and find them by an index of their own.
+_SELECTIVE = frozenset(('uuid', 'host', 'reservation_id', 'flavor_id', 'changes_since', 'tags', 'tags_any',
+                        'deleted', 'soft_deleted'))
+
+
+def _hinted(dialect: str, statement: sa.Select[Any], names: tuple[str, ...],
+            sort: tuple[Any, ...]) -> sa.Select[Any]:
+    """MariaDB likes to read all rows of an index instead of those of the page: say which index it is."""
+    if dialect not in ('mysql', 'mariadb') or _SELECTIVE.intersection(names):
+        return statement
+    if sort and sort[0][0] != 'created_at':
+        return statement
+    index = 'ix_servers_project_page' if 'project_id' in names else 'ix_servers_page'
+    return statement.with_hint(SERVERS, f'FORCE INDEX ({index})', dialect)
 
 
 def count(conn: Conn, filters: Mapping[str, Any]) -> int:
@@ -51,7 +85,8 @@ def count(conn: Conn, filters: Mapping[str, Any]) -> int:
     return int(conn.scalar(statement.where(*server_filters.conditions(conn, filters))))
 
 
-def get(conn: Conn, uuid: str, columns: frozenset[str] | None = None, deleted: bool | None = False) -> sa.Row[Any]:
+def get(conn: Conn, uuid: str, columns: frozenset[str] | None = None,
+        deleted: bool | None = False) -> sa.Row[Any]:
     """One server; ``deleted`` None finds it in any case."""
     row = conn.execute(_get(columns, deleted), {'server': uuid}).first()
     if row is None:
@@ -62,7 +97,9 @@ def get(conn: Conn, uuid: str, columns: frozenset[str] | None = None, deleted: b
 @functools.lru_cache(128)
 def _get(columns: frozenset[str] | None, deleted: bool | None) -> sa.Select[Any]:
     statement = paging.columns_of(SERVERS, columns).where(_C.uuid == sa.bindparam('server'))
-    return statement if deleted is None else statement.where(_C.deleted == (sa.true() if deleted else sa.false()))
+    if deleted is None:
+        return statement
+    return statement.where(_C.deleted == (sa.true() if deleted else sa.false()))
 
 
 def get_many(conn: Conn, uuids: Collection[str],
@@ -82,9 +119,9 @@ def lock(conn: sa.Connection, uuid: str, columns: frozenset[str] | None = None) 
 
 # What a row may leave out.
 _DEFAULTS: dict[str, Any] = {
-    'launch_index': 0, 'task_state': None, 'power_state': 0, 'progress': 0, 'locked': False, 'image_properties': {},
-    'config_drive': False, 'disk_config': 'MANUAL', 'addresses': {}, 'metadata': {}, 'scheduler_hints': {},
-    'deleted': False,
+    'launch_index': 0, 'task_state': None, 'power_state': 0, 'progress': 0, 'locked': False,
+    'image_properties': {}, 'config_drive': False, 'disk_config': 'MANUAL', 'addresses': {}, 'metadata': {},
+    'scheduler_hints': {}, 'deleted': False,
 }
 
 
@@ -101,7 +138,7 @@ def insert(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
         return []
     conn.execute(SERVERS.insert(), full)
     statement = sa.select(_C.uuid, _C.id).where(_C.uuid.in_([row['uuid'] for row in full]))
-    ids = dict(conn.execute(statement).tuples().all())
+    ids = dict(conn.execute(statement).all())
     return [ids[row['uuid']] for row in full]
 
 
@@ -149,4 +186,4 @@ def count_by_host(conn: Conn, hosts: Collection[str]) -> dict[str, int]:
     """How many servers each host has."""
     statement = sa.select(_C.host, sa.func.count()).where(
         _C.host.in_(hosts), _C.deleted == sa.false()).group_by(_C.host)
-    return {**dict.fromkeys(hosts, 0), **dict(conn.execute(statement).tuples().all())}
+    return {**dict.fromkeys(hosts, 0), **dict(conn.execute(statement).all())}

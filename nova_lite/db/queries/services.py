@@ -86,7 +86,11 @@ def _update(conn: sa.Connection, service_id: int, **values: Any) -> None:
 
 def delete(conn: sa.Connection, service_id: int) -> None:
     """Forget a service and the host that it reports."""
-    if not conn.execute(SERVICES.delete().where(SERVICES.c.id == service_id)).rowcount:
+    try:
+        gone = conn.execute(SERVICES.delete().where(SERVICES.c.id == service_id)).rowcount
+    except db_exc.DBReferenceError:
+        raise errors.Conflict(reason=f'The host of service {service_id} still has servers.') from None
+    if not gone:
         raise errors.ServiceNotFound(service=service_id)
 
 

@@ -99,7 +99,7 @@ class KeystoneContext:
         if not environ.get('HTTP_X_USER_ID'):
             return faults.send_error(start_response, errors.Unauthenticated())
         environ['nova.context'] = RequestContext.from_environ(
-            environ, overwrite=False, request_id=environ.get('openstack.request_id'),
+            environ, request_id=environ.get('openstack.request_id'),
             global_request_id=environ.get('openstack.global_request_id'),
             remote_address=environ.get('REMOTE_ADDR'))
         return self._app(environ, start_response)
@@ -126,7 +126,7 @@ class NoAuth2:
         user, _, project = token.partition(':')
         roles = ['admin', 'manager', 'member', 'reader'] if user == 'admin' else ['member', 'reader']
         environ['nova.context'] = RequestContext(
-            overwrite=False, auth_token=token, user_id=user, project_id=project or user, roles=roles,
+            auth_token=token, user_id=user, project_id=project or user, roles=roles,
             is_admin=user == 'admin', request_id=environ.get('openstack.request_id'),
             global_request_id=environ.get('openstack.global_request_id'),
             remote_address=environ.get('REMOTE_ADDR'))

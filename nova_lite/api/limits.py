@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits: what a project may have and what it has.
+
+Source: compute API reference, "Limits"; microversions 2.36 (nothing of the network), 2.39 (nothing of images),
+2.57 (nothing of injected files).  Requests are not rate-limited, so ``rate`` is always empty.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nova_lite.api import shared
+from nova_lite.auth import policy
+from nova_lite.db.queries import quotas as rows
+from nova_lite.wsgi import formats
+from nova_lite.wsgi.body import Param, Query
+from nova_lite.wsgi.call import Call
+from nova_lite.wsgi.endpoint import GET, one
+from nova_lite.wsgi.view import Field, View
+from nova_lite.wsgi.window import only, since, until
+
+# ------------------------------------------------------------------- policy
+
+LIST_RULE = 'os_compute_api:limits'
+OTHER_PROJECT_RULE = 'os_compute_api:limits:other_project'
+
+RULES = (
+    policy.rule(LIST_RULE, policy.ANYBODY, 'See the limits of the own project.', ('GET', '/limits')),
+    policy.rule(OTHER_PROJECT_RULE, policy.ADMIN, 'See the limits of any project.', ('GET', '/limits')),
+)
+
+LIST_QUERY = Query(Param('tenant_id', formats.TEXT), open_=shared.STRICT_SINCE_75)
+
+# -------------------------------------------------------------------- views
+
+_KEPT = {
+    'maxServerMeta': 'metadata_items', 'maxTotalInstances': 'instances', 'maxTotalCores': 'cores',
+    'maxTotalRAMSize': 'ram', 'maxTotalKeypairs': 'key_pairs', 'maxServerGroups': 'server_groups',
+    'maxServerGroupMembers': 'server_group_members', 'totalInstancesUsed': 'used_instances',
+    'totalCoresUsed': 'used_cores', 'totalRAMUsed': 'used_ram', 'totalServerGroupsUsed': 'used_server_groups',
+}
+_TO_56 = {'maxPersonality': 'injected_files', 'maxPersonalitySize': 'injected_file_content_bytes', **_KEPT}
+_TO_38 = {'maxImageMeta': 'metadata_items', **_TO_56}
+_TO_35 = {
+    'maxTotalFloatingIps': 'elsewhere', 'maxSecurityGroups': 'elsewhere', 'maxSecurityGroupRules': 'elsewhere',
+    'totalFloatingIpsUsed': 'used_elsewhere', 'totalSecurityGroupsUsed': 'used_elsewhere', **_TO_38,
+}
+
+
+def _absolute(names: Mapping[str, str]) -> Any:
+    return lambda numbers, _: {shown: numbers[name] for shown, name in names.items()}
+
+
+LIMITS = View(
+    Field('rate', lambda numbers, _: []),
+    Field('absolute', _absolute(_TO_35), until(35)),
+    Field('absolute', _absolute(_TO_38), only(36, 38)),
+    Field('absolute', _absolute(_TO_56), only(39, 56)),
+    Field('absolute', _absolute(_KEPT), since(57)),
+)
+
+# What Neutron keeps the books of, as Nova shows it since it does no networking itself.
+_NEUTRON = {'elsewhere': -1, 'used_elsewhere': 0}
+_FROM_OPTIONS = ('metadata_items', 'instances', 'cores', 'ram', 'key_pairs', 'server_groups', 'server_group_members',
+                 'injected_files', 'injected_file_content_bytes')
+
+# ----------------------------------------------------------------- handlers
+
+
+def index(call: Call) -> dict[str, int]:
+    """Show the limits of a project and what it uses of them."""
+    project = call.query.get('tenant_id')
+    if project is not None:
+        call.authorize(OTHER_PROJECT_RULE)
+    options = call.services.conf.quota
+    with call.services.db.read() as conn:
+        used = rows.usage(conn, call.context.project_id if project is None else project)
+    return {**_NEUTRON, 'used_server_groups': 0, **{name: options[name] for name in _FROM_OPTIONS},
+            **{f'used_{name}': amount for name, amount in used.items()}}
+
+
+ENDPOINTS = (
+    GET('/limits', index, rule=LIST_RULE, query=LIST_QUERY, show=one('limits', LIMITS)),
+)

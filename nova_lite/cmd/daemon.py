@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all daemons do at start: read the configuration, set up logs, say in one sentence why they cannot go on."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log
+
+from nova_lite import concurrency, conf, errors
+from nova_lite.cmd import launch
+from nova_lite.conf import check
+
+LOG = logging.getLogger(__name__)
+
+# Libraries that tell more than an operator wants to know.
+_QUIET = ('amqp=WARN', 'amqplib=WARN', 'sqlalchemy=WARN', 'oslo.messaging=INFO', 'oslo_messaging=INFO',
+          'iso8601=WARN', 'requests.packages.urllib3.connectionpool=WARN', 'urllib3.connectionpool=WARN',
+          'urllib3.util.retry=WARN', 'keystonemiddleware=WARN', 'routes.middleware=WARN', 'stevedore=WARN',
+          'keystoneauth=WARN', 'oslo.cache=INFO', 'oslo_policy=INFO', 'dogpile.core.dogpile=INFO', 'eventlet=WARN')
+
+
+def configure(argv: Sequence[str], prog: str, files: Sequence[str] | None = None) -> Any:
+    """The configuration of this process, read from ``argv`` and the usual or the given files, and logs set up."""
+    config = conf.register_all(cfg.CONF)
+    log.register_options(config)
+    log.set_defaults(default_log_levels=_QUIET)
+    try:
+        config(list(argv), project=conf.PROJECT, prog=prog, version=_version(),
+               default_config_files=list(files) if files is not None else None)
+    except cfg.ConfigFilesNotFoundError as error:
+        raise errors.StartError(reason=f'There is no configuration file {", ".join(error.config_files)}.') from error
+    except (cfg.ConfigFileParseError, cfg.ConfigFileValueError, cfg.RequiredOptError) as error:
+        raise errors.StartError(reason=f'The configuration cannot be read: {error}') from error
+    log.setup(config, prog)
+    conf.use(config)
+    return config
+
+
+def warn_of_unknown_options(config: Any) -> None:
+    """Log every option of the configuration files that nothing reads."""
+    for unknown in check.unknown_options(config):
+        LOG.warning('%s', unknown)
+
+
+def report_on_signal(config: Any) -> None:
+    """SIGUSR2 makes the process write what it is doing (oslo.reports)."""
+    from oslo_reports import guru_meditation_report as gmr
+    from oslo_reports import opts
+    opts.set_defaults(config)
+    gmr.TextGuruMeditation.setup_autorun(_Version, conf=config)
+
+
+class _Version:
+    """What a report says of the program."""
+
+    @staticmethod
+    def vendor_string() -> str:
+        return 'nova-lite'
+
+    @staticmethod
+    def product_string() -> str:
+        return 'nova-lite'
+
+    @staticmethod
+    def version_string_with_package() -> str:
+        return _version()
+
+
+def _version() -> str:
+    from importlib import metadata
+    return metadata.version('nova-lite')
+
+
+def main(prog: str, parts: Callable[[Any], Sequence[launch.Part]], argv: Sequence[str] | None = None) -> int:
+    """Run a daemon made of ``parts(conf)`` until it is told to end; its exit code."""
+    try:
+        config = configure(sys.argv[1:] if argv is None else argv, prog)
+        launched = parts(config)
+        report_on_signal(config)
+        warn_of_unknown_options(config)
+    except errors.Error as error:
+        print(f'{prog}: {error}', file=sys.stderr)
+        return 1
+    LOG.info('%s starts on the %s backend', prog, concurrency.backend())
+    launch.run(config, launched)
+    return 0

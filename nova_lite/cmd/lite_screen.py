@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``nova-lite up`` shows: a line per step, and on a terminal a line that keeps up with the servers."""
+
+import http.client
+import time
+from typing import Any, TextIO
+
+from nova_lite import concurrency, errors
+from nova_lite.db.queries import overview
+
+_PATIENCE = 60.0
+_REFRESH = 2.0
+
+
+class Screen:
+    """Writes to a terminal or to a file."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._terminal = out.isatty()
+        self._status = ''
+
+    def step(self, text: str) -> None:
+        """A step of the start; replaced by the next one on a terminal."""
+        if self._terminal:
+            self._show(f'{text} …')
+        else:
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """Lines that stay."""
+        if self._status:
+            self._out.write('\r\x1b[K')
+            self._status = ''
+        self._out.write(text + '\n')
+        self._out.flush()
+
+    def run_status_line(self, program: Any) -> None:
+        """Keep the status line true until the process ends; nothing where nobody sees it."""
+        if not self._terminal:
+            return
+        self._out.write('\n')
+        while True:
+            self._show(_describe(program))
+            concurrency.sleep(_REFRESH)
+
+    def _show(self, text: str) -> None:
+        if text != self._status:
+            self._out.write(f'\r\x1b[K{text}')
+            self._out.flush()
+            self._status = text
+
+
+def _describe(program: Any) -> str:
+    try:
+        counts = overview.counts(program.db)
+    except errors.Error as error:
+        return str(error)
+    servers = ', '.join(f'{number} {state}' for state, number in sorted(counts.servers.items())) or 'none'
+    return f'{time.strftime("%H:%M:%S")}  hosts: {counts.hosts_up} of {counts.hosts} up  servers: {servers}'
+
+
+def wait_until_served(program: Any, endpoint: str, hosts: int) -> bool:
+    """Whether the API answers and all hosts have reported, within a minute."""
+    address = endpoint.removeprefix('http://')
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        if _answers(address) and overview.counts(program.db).hosts_up >= hosts:
+            program.db.dispose()
+            return True
+        concurrency.sleep(0.05)
+    return False
+
+
+def _answers(address: str) -> bool:
+    connection = http.client.HTTPConnection(address, timeout=5)
+    try:
+        connection.request('GET', '/')
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

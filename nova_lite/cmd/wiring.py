@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is plugged into what: from a configuration to the services that a launcher runs."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nova_lite import api, errors, objects
+from nova_lite.auth.policy import Policy
+from nova_lite.clients.identity import IdentityClient, identity_client
+from nova_lite.clients.image import ImageClient, image_client
+from nova_lite.cmd.launch import Part
+from nova_lite.conf import files
+from nova_lite.db import schema
+from nova_lite.db.engine import Database
+from nova_lite.db.queries import flavors, services
+from nova_lite.ops.base import Deps
+from nova_lite.rpc import versions
+from nova_lite.rpc.compute import ComputeClient
+from nova_lite.rpc.conductor import ConductorClient
+from nova_lite.rpc.server import RpcServer
+from nova_lite.rpc.transport import get_transport
+from nova_lite.wsgi import provided, server
+
+# What each API needs to know of its options; an operator's own paste file may serve others.
+Sockets = Mapping[str, socket.socket]
+
+
+@dataclass(frozen=True)
+class Services(Deps):
+    """What handlers of the API work with."""
+
+    policy: Policy
+    compute: ComputeClient
+    identity: IdentityClient
+
+
+class Program:
+    """The parts of one process, made when first asked for.
+
+    Nothing is connected before it is used, so a program can be made before its workers are forked,
+    and they share the memory of all that was imported.
+    """
+
+    def __init__(self, conf: Any) -> None:
+        self.conf = conf
+        objects.register_all()
+
+    @cached_property
+    def db(self) -> Database:
+        """The database."""
+        return Database(self.conf)
+
+    @cached_property
+    def transport(self) -> Any:
+        """The message transport."""
+        return get_transport(self.conf)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy engine with the rules of all rooms."""
+        return Policy(self.conf, api.list_rules())
+
+    @cached_property
+    def conductor(self) -> ConductorClient:
+        """Speaks to conductors."""
+        return ConductorClient(self.transport, self.conf)
+
+    @cached_property
+    def compute(self) -> ComputeClient:
+        """Speaks to compute hosts, no newer than the oldest of them understands."""
+        return ComputeClient(self.transport, self.conf, lowest=self._lowest_compute)
+
+    @cached_property
+    def services(self) -> Services:
+        """For the handlers of the API."""
+        images: ImageClient = image_client(self.conf)
+        return Services(db=self.db, conductor=self.conductor, images=images, conf=self.conf, policy=self.policy,
+                        compute=self.compute, identity=identity_client(self.conf))
+
+    def prepare_database(self, with_flavors: bool = False) -> None:
+        """Make or upgrade the schema; an empty table of flavors gets the usual ones where asked for."""
+        schema.upgrade(self.db)
+        if with_flavors:
+            self.db.transaction(flavors.ensure_defaults)
+        self.db.dispose()
+
+    def _lowest_compute(self) -> int | None:
+        with self.db.read() as conn:
+            return services.minimum_version(conn, 'nova-compute')
+
+    def listen(self, topic: str, name: str, endpoint: Any) -> RpcServer:
+        """An RPC server; called in the worker process that will run it."""
+        return RpcServer(self.transport, topic, name, [endpoint])
+
+    def reload(self) -> None:
+        """What a reload means beside the options themselves."""
+        self.policy.reload()
+        self.compute.forget_versions()
+
+
+def open_sockets(conf: Any) -> Sockets:
+    """A listening socket for each enabled API."""
+    opened: dict[str, socket.socket] = {}
+    for name in conf.enabled_apis:
+        opened[name] = server.listen(conf[f'{name}_listen'], conf[f'{name}_listen_port'], conf.wsgi.tcp_keepidle)
+    return opened
+
+
+def load_api(program: Program, name: str) -> Any:
+    """The WSGI application of one API, as the paste file composes it."""
+    provided.provide(conf=program.conf, services=program.services)
+    return server.load_app(files.find(program.conf, program.conf.wsgi.api_paste_config), name)
+
+
+def api_parts(program: Program, sockets: Sockets) -> list[Part]:
+    """The APIs."""
+    conf = program.conf
+    unknown = set(conf.enabled_ssl_apis) - set(sockets)
+    if unknown:
+        raise errors.StartError(reason=f'enabled_ssl_apis names {", ".join(sorted(unknown))}, which is not among '
+                                       'enabled_apis.')
+    parts = []
+    for name, sock in sockets.items():
+        service = server.HttpService(name, load_api(program, name), sock, conf,
+                                     tls=name in conf.enabled_ssl_apis, reload=program.reload)
+        parts.append(Part(service, _workers(conf, f'{name}_workers')))
+    return parts
+
+
+def conductor_parts(program: Program) -> list[Part]:
+    """The conductor."""
+    from nova_lite.conductor.manager import ConductorManager
+    conf = program.conf
+    manager = ConductorManager(
+        conf, program.db, program.compute,
+        lambda endpoint: program.listen('conductor', conf.host, endpoint), versions.SERVICE_VERSION)
+    return [Part(manager, lambda: conf.conductor.workers or os.cpu_count() or 1)]
+
+
+def compute_parts(program: Program) -> list[Part]:
+    """The compute hosts of this machine: one process, and no database."""
+    from nova_lite.compute.manager import ComputeManager
+    manager = ComputeManager(program.conf, program.conductor,
+                             lambda host, endpoint: program.listen('compute', host, endpoint),
+                             versions.SERVICE_VERSION)
+    return [Part(manager, lambda: 1)]
+
+
+def _workers(conf: Any, option: str) -> Any:
+    return lambda: conf[option] or os.cpu_count() or 1

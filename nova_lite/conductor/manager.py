@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One nova-conductor process under an oslo.service launcher."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from oslo_config import cfg
+from oslo_service.backend.base import ServiceBase
+
+from nova_lite import errors
+from nova_lite.conductor.runner import Runner
+from nova_lite.conductor.service import ConductorEndpoint
+from nova_lite.conductor.sweeper import Sweeper
+from nova_lite.conductor.work import Compute, Deps
+from nova_lite.db.engine import Database
+from nova_lite.db.queries import services
+from nova_lite.scheduler.place import Scheduler
+
+LOG = logging.getLogger(__name__)
+BINARY = 'nova-conductor'
+
+
+class Listener(Protocol):
+    """Takes messages from the transport and hands them to the endpoint."""
+
+    def start(self) -> None:
+        """Take messages."""
+
+    def stop(self) -> None:
+        """Take no more."""
+
+    def wait(self) -> None:
+        """Return when the messages that were taken are dealt with."""
+
+
+class ConductorManager(ServiceBase):  # type: ignore[misc]
+    """Listens, sweeps and says that it is alive.
+
+    ``listen(endpoint)`` makes the RPC server. It is called in ``start``, thus in the worker process: a
+    connection must not cross a fork.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, db: Database, compute: Compute,
+                 listen: Callable[[ConductorEndpoint], Listener], version: int) -> None:
+        self._conf = conf
+        self._db = db
+        self._compute = compute
+        self._listen = listen
+        self._version = version
+        self._scheduler = Scheduler(conf)
+        self._listener: Listener | None = None
+        self._sweeper: Sweeper | None = None
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Take work."""
+        self._stopping.clear()
+        deps = Deps(self._conf, self._db, self._compute, self._scheduler,
+                    f'{self._conf.host}:{os.getpid()}')
+        runner = Runner(deps)
+        threading.Thread(target=self._beat, name='heartbeat', daemon=True).start()
+        self._listener = self._listen(ConductorEndpoint(deps, runner))
+        self._listener.start()
+        self._sweeper = Sweeper(self._conf, runner)
+        self._sweeper.start()
+
+    def stop(self) -> None:
+        """Take no more; what has begun goes on."""
+        self._stopping.set()
+        if self._sweeper is not None:
+            self._sweeper.stop()
+        if self._listener is not None:
+            self._listener.stop()
+
+    def wait(self) -> None:
+        """Return when what had begun has ended."""
+        if self._listener is not None:
+            self._listener.wait()
+        if self._sweeper is not None:
+            self._sweeper.wait()
+
+    def reset(self) -> None:
+        """Read changed options: those that are read once are the filters."""
+        self._scheduler.reload()
+
+    def _beat(self) -> None:
+        registered = False
+        while True:
+            try:
+                registered = self._say_alive(registered)
+            except errors.Unavailable as error:
+                LOG.warning('The heartbeat of %s was lost: %s', BINARY, error)
+            except Exception:
+                LOG.exception('The heartbeat of %s failed.', BINARY)
+            if self._stopping.wait(self._conf.report_interval):
+                return
+
+    def _say_alive(self, registered: bool) -> bool:
+        with self._db.write() as conn:
+            if not registered or not services.heartbeat(conn, self._conf.host, BINARY):
+                services.register(conn, self._conf.host, BINARY, self._version)
+        return True

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The messages that a conductor answers. Every public method here can be called over the network."""
+
+from typing import Any
+
+from nova_lite.auth.context import RequestContext
+from nova_lite.conductor import heartbeat
+from nova_lite.conductor.runner import Runner
+from nova_lite.conductor.work import Deps
+from nova_lite.objects.host import HostReport
+from nova_lite.objects.operation import OperationReport
+
+
+class ConductorEndpoint:
+    """The RPC surface."""
+
+    def __init__(self, deps: Deps, runner: Runner) -> None:
+        self._deps = deps
+        self._runner = runner
+
+    def run_operation(self, context: RequestContext, operation_id: str) -> None:
+        """Wake up for an operation that is on the work list."""
+        self._runner.run(context, operation_id)
+
+    def report_operation(self, context: RequestContext, report: OperationReport) -> bool:
+        """How an operation went on a host; False if it is not that host's any more."""
+        return self._runner.report(context, report)
+
+    def report_host(self, context: RequestContext, report: HostReport) -> dict[str, Any]:
+        """A host's heartbeat; the answer may hold things to do."""
+        return heartbeat.report_host(self._deps, report)

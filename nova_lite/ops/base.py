@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all commands need: their tools, the rows of accepted work, and the wake-up after the commit."""
+
+import datetime
+import logging
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from oslo_config import cfg
+
+from nova_lite.auth.context import RequestContext
+from nova_lite.clients.image import ImageClient
+from nova_lite.db.engine import Database
+from nova_lite.db.queries import actions, operations, servers
+from nova_lite.model import states, times
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds after which a conductor's sweeper takes a wake-up for lost.
+WAKE_UP_GRACE = 10
+
+
+class Conductor(Protocol):
+    """What the API says to conductors."""
+
+    def run_operation(self, context: RequestContext, operation_id: str) -> None:
+        """There is work on the list."""
+
+
+@dataclass(frozen=True)
+class Deps:
+    """What handlers work with."""
+
+    db: Database
+    conductor: Conductor
+    images: ImageClient
+    conf: cfg.ConfigOpts
+
+
+def wake(deps: Deps, context: RequestContext, operation_ids: Iterable[str]) -> None:
+    """Tell a conductor of each operation. That is a courtesy: whatever is not told is found by a sweeper."""
+    for operation_id in operation_ids:
+        try:
+            deps.conductor.run_operation(context, operation_id)
+        except Exception as error:
+            LOG.warning('No conductor was told of operation %s; it begins within %d seconds: %s: %s',
+                        operation_id, WAKE_UP_GRACE, type(error).__name__, error)
+
+
+def action_row(context: RequestContext, server_uuid: str, action: str) -> dict[str, Any]:
+    """What ``actions.insert`` takes."""
+    return {'server_uuid': server_uuid, 'action': action, 'request_id': context.request_id,
+            'user_id': context.user_id, 'project_id': context.project_id}
+
+
+def operation_row(context: RequestContext, kind: str, server_uuid: str, action_id: int | None,
+                  params: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any]:
+    """What ``operations.insert`` takes."""
+    return {
+        'id': str(uuid.uuid4()), 'kind': kind, 'server_uuid': server_uuid, 'project_id': context.project_id,
+        'user_id': context.user_id, 'request_id': context.request_id, 'action_id': action_id,
+        'state': operations.PENDING, 'step': '', 'attempt': 0, 'owner': None,
+        'lease_until': now + datetime.timedelta(seconds=WAKE_UP_GRACE), 'params': dict(params), 'error': None,
+        'created_at': now, 'updated_at': now}
+
+
+@dataclass(frozen=True)
+class Act:
+    """An operation by its name in the table of states, and what the list of actions calls it."""
+
+    kind: str
+    action: str
+
+
+#: The columns that a server must bring when it is handed to a command.
+NEEDED = frozenset(('uuid', 'project_id', 'vm_state', 'task_state', 'locked', 'locked_by', 'launched_at', 'host',
+                    'flavor', 'deleted'))
+_JUDGED = ('vm_state', 'task_state', 'locked')
+
+
+def begin(deps: Deps, context: RequestContext, server: Any, act: Act, *, override_lock: bool = False,
+          params: Mapping[str, Any] | None = None) -> str:
+    """Accept an operation on ``server``, a row as the caller saw it; the operation's id."""
+    operation_id = deps.db.transaction(_accept, context, server, act, override_lock, params or {})
+    wake(deps, context, (operation_id,))
+    return operation_id
+
+
+def _accept(conn: Any, context: RequestContext, server: Any, act: Act, override_lock: bool,
+            params: Mapping[str, Any]) -> str:
+    now = times.utcnow()
+    if server.task_state is not None:
+        # The table of states allows it, so the new operation takes the place of what is going on.
+        judge(act.kind, server, override_lock)
+        if operations.supersede(conn, server.uuid, act.kind, now):
+            actions.close_open(conn, server.uuid, 'Error')
+    change(conn, server, act.kind, override_lock, task_state=states.TRANSITIONS[act.kind].task)
+    action_id = actions.insert(conn, action_row(context, server.uuid, act.action))
+    row = operation_row(context, act.kind, server.uuid, action_id, params, now)
+    operations.insert(conn, [row])
+    return str(row['id'])
+
+
+def change(conn: Any, server: Any, operation: str, override_lock: bool, **values: Any) -> None:
+    """Change a server to which ``operation`` may be done now; otherwise say why it may not.
+
+    The check is made on the row that the caller saw; the update holds only if that is still the row's
+    state, and if it is not, the check is made on the row as it is now.
+    """
+    judge(operation, server, override_lock)
+    expect = {name: getattr(server, name) for name in _JUDGED}
+    if servers.update_if(conn, server.uuid, {**expect, 'deleted': False}, **values):
+        return
+    judge(operation, servers.lock(conn, server.uuid, NEEDED), override_lock)
+    servers.update(conn, server.uuid, **values)
+
+
+def judge(operation: str, server: Any, override_lock: bool) -> None:
+    """``ServerLocked`` or ``WrongState`` if the operation may not begin."""
+    states.check_lock(operation, server, override_lock)
+    states.check(operation, server)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""oslo.messaging's RabbitMQ driver, for a service that has to answer its own clients while the broker is away.
+
+The driver waits for a broker for as long as it takes.  That is right for a worker, which has nothing to do without
+one, and wrong for the API: a request must be accepted now, and its work is found again in the database.
+"""
+
+from typing import Any
+
+import kombu.exceptions
+import oslo_messaging
+from oslo_config import cfg
+from oslo_messaging._drivers import amqp, common, impl_rabbit
+
+GROUP = 'oslo_messaging_rabbit'
+
+#: How often a sender tries again to reach the broker: two to three seconds.
+RETRIES = 1
+
+
+def set_defaults(conf: cfg.ConfigOpts) -> None:
+    """Make the driver's options known, with the defaults that our messages need."""
+    conf.register_opts([*amqp.amqp_opts, *impl_rabbit.rabbit_opts], group=GROUP)
+    # A queue that is neither replicated nor on disk loses accepted messages with its node.
+    conf.set_default('rabbit_quorum_queue', True, group=GROUP)
+    # Back within five seconds once the broker is; half a minute stops a whole cluster for as long.
+    conf.set_default('rabbit_retry_backoff', 1, group=GROUP)
+    conf.set_default('rabbit_interval_max', 5, group=GROUP)
+    # This also bounds how long a sender is held up by a broker that is cut off without a word.
+    conf.set_default('heartbeat_timeout_threshold', 20, group=GROUP)
+
+
+class Driver(impl_rabbit.RabbitDriver):  # type: ignore[misc]
+    """Senders give up after a few seconds; servers and open connections go on trying."""
+
+    def send(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a message; MessageDeliveryFailure if the broker cannot be reached."""
+        try:
+            return super().send(*args, **kwargs)
+        except kombu.exceptions.OperationalError as error:
+            raise oslo_messaging.MessageDeliveryFailure(f'The broker cannot be reached: {error}') from error
+
+    def _get_connection(self, purpose: str = common.PURPOSE_SEND, retry: int | None = None) -> Any:
+        context = super()._get_connection(purpose, retry)
+        if purpose == common.PURPOSE_SEND:
+            # Its heartbeats reconnect under a lock that senders wait for, and by default do so without end.
+            context.connection.max_retries = RETRIES
+        return context
+
+    def _get_reply_q(self) -> Any:
+        if self._reply_q is None:
+            # The first call opens a connection for answers and never gives up on it; so look first.
+            with self._get_connection(retry=RETRIES):
+                pass
+        return super()._get_reply_q()

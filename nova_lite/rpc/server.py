@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Receives messages for a service, under any launcher of oslo.service."""
+
+import concurrent.futures
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import oslo_messaging
+from oslo_messaging.rpc import dispatcher
+from oslo_service import service
+
+from nova_lite import concurrency
+from nova_lite.rpc.serializer import ContextSerializer
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds that a start waits for the broker before it lets the rest of the service start without it.
+PATIENCE = 5.0
+
+
+class Server(service.ServiceBase):  # type: ignore[misc]
+    """Answers the messages of one topic that go to ``name`` or to anyone.
+
+    ``endpoints`` are objects whose public methods can be called over the network, the context first.
+    """
+
+    def __init__(self, transport: Any, topic: str, name: str, endpoints: Sequence[Any]) -> None:
+        self._transport = transport
+        self._target = oslo_messaging.Target(topic=topic, server=name)
+        self._endpoints = list(endpoints)
+        self._server: Any = None
+        self._started: concurrent.futures.Future[Any] | None = None
+
+    def start(self) -> None:
+        """Listen. A broker that is away is waited for in the background; any other trouble is raised."""
+        # A reload stops a service and starts it again without waiting in between.
+        self.wait()
+        # oslo.messaging finds out by itself which executor fits the running backend, and complains if it is told.
+        self._server = oslo_messaging.get_rpc_server(
+            self._transport, self._target, self._endpoints, serializer=ContextSerializer(),
+            access_policy=dispatcher.DefaultRPCAccessPolicy)
+        self._started = concurrency.spawn(self._server.start)
+        try:
+            self._started.result(PATIENCE)
+        except concurrent.futures.TimeoutError:
+            LOG.warning('%s: the broker cannot be reached yet; messages are received as soon as it is there.',
+                        self._target)
+
+    def stop(self, graceful: bool = True) -> None:
+        """Take no new messages. Those that were taken are still worked on; ``wait`` waits for them."""
+        if self._is_started():
+            self._server.stop()
+
+    def wait(self) -> None:
+        """Wait until nothing is worked on any more."""
+        if self._is_started():
+            self._server.wait()
+
+    def reset(self) -> None:
+        """A reload changes nothing here: what is listened to does not depend on options that can be reloaded."""
+
+    def _is_started(self) -> bool:
+        # One that still waits for the broker has nothing to finish, and could not be stopped in order.
+        return self._started is not None and self._started.done() and not self._started.exception()
