@@ -11,12 +11,31 @@ from typing import Any
 from oslo_policy import policy as oslo_policy
 
 from nova_lite import errors
-from nova_lite.api import extensions, flavors, history, versions
+from nova_lite.api import (
+    availability_zones,
+    extensions,
+    flavor_access,
+    flavor_extra_specs,
+    flavors,
+    history,
+    hypervisors,
+    keypairs,
+    limits,
+    services,
+    versions,
+)
 from nova_lite.wsgi import microversion, provided, router
 from nova_lite.wsgi.endpoint import Endpoint
 
 ROOMS: tuple[ModuleType, ...] = (
     flavors,
+    keypairs,
+    hypervisors,
+    services,
+    availability_zones,
+    limits,
+    flavor_extra_specs,
+    flavor_access,
     extensions,
     versions,
 )

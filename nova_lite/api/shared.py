@@ -25,12 +25,12 @@ _MAX_DIGITS = 18  # of a row number that a database can hold
 
 def wire_time(moment: datetime | None) -> str | None:
     """2026-01-31T12:00:00Z, the form of most times on the wire."""
-    return None if moment is None else moment.replace(microsecond=0).isoformat() + 'Z'
+    return None if moment is None else moment.isoformat(timespec='seconds') + 'Z'
 
 
 def wire_time_us(moment: datetime | None) -> str | None:
     """2026-01-31T12:00:00.000000, the form of the older parts of the API."""
-    return None if moment is None else moment.strftime('%Y-%m-%dT%H:%M:%S.%f')
+    return None if moment is None else moment.isoformat(timespec='microseconds')
 
 
 def parse_bool(text: str, name: str) -> bool:

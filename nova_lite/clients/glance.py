@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from oslo_config import cfg
 
 from nova_lite import errors
-from nova_lite.clients.image import Image, pieces, replacing
+from nova_lite.clients.image import Image, replacing
 from nova_lite.clients.session import Service
 
 CHUNK = 1 << 20
@@ -57,7 +57,7 @@ class GlanceImages:
 
     def upload(self, context: Any, image_id: str, data: BinaryIO) -> Image:
         self._check_owned(context, image_id)
-        self._call(context, f'/v2/images/{_segment(image_id)}/file', 'PUT', image_id, data=pieces(data),
+        self._call(context, f'/v2/images/{_segment(image_id)}/file', 'PUT', image_id, data=data,
                    headers={'Content-Type': 'application/octet-stream'})
         return self.show(context, image_id)
 

@@ -6,6 +6,7 @@ the request (an operation in the conductor or on a host) has no such token and
 uses the credentials of the service's own option group.
 """
 
+import contextlib
 import threading
 from typing import Any
 
@@ -59,17 +60,30 @@ class Service:
         with self._lock:
             if self._session is not None:
                 return
-            from keystoneauth1 import loading, session
+            from keystoneauth1 import session
 
             if self.has_credentials():
-                loading.register_auth_conf_options(self._conf, self._group)
-                self._own = loading.load_auth_from_conf_options(self._conf, self._group)
+                self._own = self._plugin()
             options = self._options
             verify = False if options.insecure else (options.cafile or True)
             cert = options.certfile
             if cert and options.keyfile:
                 cert = (cert, options.keyfile)
             self._session = session.Session(verify=verify, cert=cert, timeout=options.timeout)
+
+    def _plugin(self) -> Any:
+        """Our own credentials; the plugin that the section names says which options they have."""
+        from keystoneauth1 import exceptions, loading
+
+        section = self._options.auth_section or self._group
+        with contextlib.suppress(cfg.DuplicateOptError):
+            self._conf.register_opt(cfg.StrOpt('auth_type'), group=section)
+        try:
+            loader = loading.get_plugin_loader(self._conf[section].auth_type)
+            self._conf.register_opts(loading.get_auth_plugin_conf_options(loader), group=section)
+            return loader.load_from_options_getter(lambda option: self._conf[section][option.dest])
+        except exceptions.ClientException as error:
+            raise errors.Unavailable(reason=f'[{section}] has no usable credentials: {error}') from None
 
     def _users(self, context: Any) -> Any:
         """The token of the request, with the endpoint from our option or from its catalogue."""

@@ -21,7 +21,7 @@ from nova_lite.ops.base import Deps
 from nova_lite.rpc import versions
 from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.conductor import ConductorClient
-from nova_lite.rpc.server import RpcServer
+from nova_lite.rpc.server import Server as RpcServer
 from nova_lite.rpc.transport import get_transport
 from nova_lite.wsgi import provided, server
 
@@ -67,12 +67,12 @@ class Program:
     @cached_property
     def conductor(self) -> ConductorClient:
         """Speaks to conductors."""
-        return ConductorClient(self.transport, self.conf)
+        return ConductorClient(self.transport)
 
     @cached_property
     def compute(self) -> ComputeClient:
         """Speaks to compute hosts, no newer than the oldest of them understands."""
-        return ComputeClient(self.transport, self.conf, lowest=self._lowest_compute)
+        return ComputeClient(self.transport, self._lowest_compute)
 
     @cached_property
     def services(self) -> Services:
@@ -99,7 +99,7 @@ class Program:
     def reload(self) -> None:
         """What a reload means beside the options themselves."""
         self.policy.reload()
-        self.compute.forget_versions()
+        self.compute.pin.forget()
 
 
 def open_sockets(conf: Any) -> Sockets:

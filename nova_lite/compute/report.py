@@ -65,7 +65,7 @@ def host_report(conf: cfg.ConfigOpts, host: Host, version: int) -> HostReport:
         uptime=inventory.uptime,
         traits=list(inventory.traits),
         guests={server_uuid: int(state) for server_uuid, state in host.driver.guests().items()},
-        operations=host.worker.operations(),
+        operations=host.worker.busy(),
         version=version)
 
 
@@ -114,7 +114,6 @@ class Heartbeat:
         """Report one host and do what the answer asks for; the seconds until its next report."""
         try:
             report = host_report(self._conf, host, self._version)
-            report.operations = host.worker.busy()
             answer = self._conductor.report_host(service_context(), report) or {}
             host.worker.remove_unknown(answer.get('unknown_guests', ()))
         except Exception as error:

@@ -37,7 +37,6 @@ class Worker:
         self._attempts = Attempts()
         self._guard = threading.Lock()
         self._current: collections.Counter[str] = collections.Counter()
-        self._busy: dict[str, int] = {}
 
     def start(self) -> None:
         """Begin, or begin again after a reload."""
@@ -53,25 +52,13 @@ class Worker:
             LOG.info('Operation %s, attempt %d, of server %s came again and is left alone.',
                      operation.id, operation.attempt, server.uuid)
             return
-        self._busy[operation.id] = operation.attempt
-        try:
-            self._run(context, operation, server)
-        finally:
-            if self._busy.get(operation.id) == operation.attempt:
-                del self._busy[operation.id]
-
-    def busy(self) -> list[str]:
-        """The operations that wait for their turn or run; the conductor leaves them to this host."""
-        return list(self._busy)
-
-    def _run(self, context: RequestContext, operation: Operation, server: Server) -> None:
         with self._at(operation.id), self._turns.take(server.uuid):
             # An earlier attempt may have succeeded while this one waited; by now the server may have moved on.
             if not self._attempts.is_settled(operation.id):
                 self._run(context, procedure.Job(self._conf, self._driver, operation, server))
 
-    def operations(self) -> list[str]:
-        """The ids of the operations that have come and are not reported yet."""
+    def busy(self) -> list[str]:
+        """The operations that wait for their turn or run; the conductor leaves them to this host."""
         with self._guard:
             return list(self._current)
 

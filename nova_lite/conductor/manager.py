@@ -57,11 +57,13 @@ class ConductorManager(ServiceBase):  # type: ignore[misc]
 
     def start(self) -> None:
         """Take work."""
-        self._stopping.clear()
+        # A reload stops a service and starts it again without waiting in between.
+        self.wait()
+        self._stopping = threading.Event()
         deps = Deps(self._conf, self._db, self._compute, self._scheduler,
                     f'{self._conf.host}:{os.getpid()}')
         runner = Runner(deps)
-        threading.Thread(target=self._beat, name='heartbeat', daemon=True).start()
+        threading.Thread(target=self._beat, args=(self._stopping,), name='heartbeat', daemon=True).start()
         self._listener = self._listen(ConductorEndpoint(deps, runner))
         self._listener.start()
         self._sweeper = Sweeper(self._conf, runner)
@@ -86,7 +88,7 @@ class ConductorManager(ServiceBase):  # type: ignore[misc]
         """Read changed options: those that are read once are the filters."""
         self._scheduler.reload()
 
-    def _beat(self) -> None:
+    def _beat(self, stopping: threading.Event) -> None:
         registered = False
         while True:
             try:
@@ -95,7 +97,7 @@ class ConductorManager(ServiceBase):  # type: ignore[misc]
                 LOG.warning('The heartbeat of %s was lost: %s', BINARY, error)
             except Exception:
                 LOG.exception('The heartbeat of %s failed.', BINARY)
-            if self._stopping.wait(self._conf.report_interval):
+            if stopping.wait(self._conf.report_interval):
                 return
 
     def _say_alive(self, registered: bool) -> bool:

@@ -16,7 +16,7 @@ from nova_lite.model import quotas as quota_model
 from nova_lite.model import states, times
 from nova_lite.model.power import Power
 from nova_lite.objects.operation import Operation, OperationReport
-from nova_lite.objects.server import Server
+from nova_lite.objects.server import Server, of_row
 from nova_lite.scheduler.place import Scheduler
 
 #: Seconds between two attempts at most, whatever the back-off says.
@@ -148,14 +148,7 @@ def remove(work: Work) -> None:
 
 def server_message(conf: cfg.ConfigOpts, server: Any, params: Mapping[str, Any]) -> Server:
     """A row of ``servers`` as a compute host needs it."""
-    return Server(
-        uuid=server.uuid, id=server.id, guest_name=conf.instance_name_template % server.id, name=server.name,
-        hostname=server.hostname, project_id=server.project_id, user_id=server.user_id, flavor=server.flavor,
-        image_ref=server.image_ref, image_properties=server.image_properties,
-        availability_zone=server.availability_zone, config_drive=server.config_drive, user_data=server.user_data,
-        metadata=server.metadata, key_name=server.key_name, public_key=server.public_key,
-        admin_password=params.get('admin_password'), launch_index=server.launch_index,
-        power_state=server.power_state)
+    return of_row(server, conf.instance_name_template % server.id, params.get('admin_password'))
 
 
 def operation_message(operation: Any, step: str, params: Mapping[str, Any]) -> Operation:

@@ -61,7 +61,7 @@ def _at_least(least: int) -> Rule:
 TEXT = Rule('text')
 NUMBER = Rule('a whole number', whole=True)
 BOOLEAN = _Boolean('a boolean')
-CPUS = _like(r'\^?\d+((-\d+)?(,\^?\d+(-\d+)?)?)*', 'a list of processors, such as 0-3,^2')
+CPUS = _like(r'\^?\d+(-\d+|,\^?\d+)*', 'a list of processors, such as 0-3,^2')
 
 NAMES: dict[str, Rule] = {
     # Without a namespace.

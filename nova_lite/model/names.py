@@ -7,6 +7,8 @@ _SPACE = re.compile(r'[_\s.]')
 _FOREIGN = re.compile(r'[^a-z0-9-]+')
 #: Longest label of a host name (RFC 1123).
 HOSTNAME_LENGTH = 63
+#: Longest name of a server.
+NAME_LENGTH = 255
 
 
 def hostname(name: str, fallback: str) -> str:
@@ -17,4 +19,7 @@ def hostname(name: str, fallback: str) -> str:
 
 def numbered(name: str, count: int) -> list[str]:
     """The names of ``count`` servers of one request."""
-    return [name] if count == 1 else [f'{name}-{number}' for number in range(1, count + 1)]
+    if count == 1:
+        return [name]
+    room = NAME_LENGTH - len(f'-{count}')
+    return [f'{name[:room]}-{number}' for number in range(1, count + 1)]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server as a compute worker needs it: enough to make, change and find its guest."""
 
+from typing import Any
+
 from oslo_versionedobjects import fields
 
 from nova_lite.objects import base
@@ -36,3 +38,14 @@ class Server(base.NovaLiteObject):
         'launch_index': fields.IntegerField(),
         'power_state': fields.IntegerField(),
     }
+
+
+def of_row(row: Any, guest_name: str, admin_password: str | None = None) -> Server:
+    """The message that is made of a row of the table ``servers``."""
+    return Server(
+        uuid=row.uuid, id=row.id, guest_name=guest_name, name=row.name, hostname=row.hostname,
+        project_id=row.project_id, user_id=row.user_id, flavor=row.flavor, image_ref=row.image_ref,
+        image_properties=row.image_properties, availability_zone=row.availability_zone,
+        config_drive=row.config_drive, user_data=row.user_data, metadata=row.metadata, key_name=row.key_name,
+        public_key=row.public_key, admin_password=admin_password, launch_index=row.launch_index,
+        power_state=row.power_state)

@@ -18,7 +18,10 @@ MOST_TAGS = 50
 
 @dataclass(frozen=True)
 class UpdateServer:
-    """Change columns of a server: name, description, hostname, access_ip_v4, access_ip_v6, disk_config."""
+    """Change columns of a server: name, description, hostname, access_ip_v4, access_ip_v6, disk_config.
+
+    ``pinned_availability_zone`` can only become None, or the zone that the server is in.
+    """
 
     server: Any
     values: Mapping[str, Any]
@@ -91,7 +94,8 @@ class DeleteTag:
     tag: str
 
 
-_COLUMNS = frozenset(('name', 'description', 'hostname', 'access_ip_v4', 'access_ip_v6', 'disk_config'))
+_COLUMNS = frozenset(('name', 'description', 'hostname', 'access_ip_v4', 'access_ip_v6', 'disk_config',
+                      'pinned_availability_zone'))
 
 
 def update(deps: Deps, context: RequestContext, command: UpdateServer) -> Any:
@@ -99,11 +103,23 @@ def update(deps: Deps, context: RequestContext, command: UpdateServer) -> Any:
     values = {name: value for name, value in command.values.items() if name in _COLUMNS}
 
     def store(conn: Any) -> Any:
+        pinned = values.get('pinned_availability_zone')
+        if pinned is not None:
+            _check_zone(servers.lock(conn, command.server.uuid, _ZONES), pinned)
         if values:
             servers.update_if(conn, command.server.uuid, {'deleted': False}, **values)
         return servers.get(conn, command.server.uuid)
 
     return deps.db.transaction(store)
+
+
+_ZONES = frozenset(('uuid', 'availability_zone'))
+
+
+def _check_zone(server: Any, pinned: str) -> None:
+    if pinned != server.availability_zone:
+        raise errors.Conflict(reason=f'Server {server.uuid} is in availability zone {server.availability_zone} and '
+                                     f'cannot be pinned to {pinned}.')
 
 
 def lock(deps: Deps, context: RequestContext, command: LockServer) -> None:

@@ -73,11 +73,13 @@ def create(deps: Deps, context: RequestContext, command: CreateServers) -> Creat
     if context.project_id is None or context.user_id is None:
         raise errors.Invalid(reason='Servers belong to a project and a user; this token names none.')
     check_metadata(deps, command.metadata)
+    create_checks.check_files(deps.conf.quota, command.personality)
     image = create_checks.check(command)
     with deps.db.read() as conn:
         create_checks.check_place(conn, deps.conf, command)
         key = _key(conn, context.user_id, command.key_name)
     template = _template(deps, context, command, image, key)
+    create_checks.check_count(quota_model.limits(deps.conf.quota), template['flavor'], command.min_count)
     created, operation_ids = deps.db.transaction(_store, deps, context, command, template)
     wake(deps, context, operation_ids)
     return created
@@ -123,7 +125,7 @@ def _template(deps: Deps, context: RequestContext, command: CreateServers, image
 def _store(conn: Any, deps: Deps, context: RequestContext, command: CreateServers,
            template: Mapping[str, Any]) -> tuple[Created, list[str]]:
     limits = quota_model.limits(deps.conf.quota)
-    counts = (command.min_count, command.max_count)
+    counts = (command.min_count, min(command.max_count, create_checks.MOST_SERVERS))
     fixed = counts[0] == counts[1]
     count = counts[0] if fixed else quotas.use_most(
         conn, template['project_id'], template['flavor'], counts, limits)
@@ -159,6 +161,8 @@ def _work(conn: Any, context: RequestContext, command: CreateServers, rows: Sequ
         actions.insert_many(conn, started)
         action_ids = actions.ids_of_request(conn, context.request_id, [row['uuid'] for row in rows])
     params = create_checks.placing(command)
+    if command.personality:
+        params['personality'] = [dict(file) for file in command.personality]
     if command.admin_password is not None:
         params['admin_password'] = command.admin_password
     now = times.utcnow()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a request for servers has to agree with: the flavor, the image, the services that are there."""
 
+import base64
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
@@ -8,18 +10,20 @@ from oslo_config import cfg
 from nova_lite import errors
 from nova_lite.clients.image import Image
 from nova_lite.db.queries import aggregates, hosts
+from nova_lite.model import quotas
+from nova_lite.model.quotas import UNLIMITED
 
 if TYPE_CHECKING:
     from nova_lite.ops.create import CreateServers
 
 GIB = 1 << 30
+#: Of one request, whatever the quota: the rows of all of them are made in one transaction.
+MOST_SERVERS = 1000
 NO_NETWORK = "No network service is configured here; ask for networks 'none' or 'auto'."
 
 
 def check(command: 'CreateServers') -> Image:
     """The image, if nothing in the request is impossible."""
-    if command.personality:
-        raise errors.Invalid(reason='Files (personality) cannot be injected; pass them in user_data.')
     if command.networks not in (None, 'none', 'auto') and list(command.networks):
         raise errors.Invalid(reason=NO_NETWORK)
     foreign = sorted(set(command.security_groups) - {'default'})
@@ -34,6 +38,29 @@ def check(command: 'CreateServers') -> Image:
         raise errors.Invalid(reason='The request names no image to boot from (imageRef).')
     check_image(command.image, command.flavor)
     return command.image
+
+
+def check_files(limits: Any, files: Sequence[Mapping[str, str]]) -> None:
+    """``OverQuota`` if the files (personality) are more or larger than option group ``[quota]`` allows."""
+    found = {
+        'injected_files': len(files),
+        'injected_file_content_bytes': max((len(base64.b64decode(file['contents'])) for file in files), default=0),
+        'injected_file_path_length': max((len(file['path']) for file in files), default=0)}
+    for resource, value in found.items():
+        if limits[resource] != UNLIMITED and value > limits[resource]:
+            raise errors.OverQuota(resource=resource, requested=value, used=0, limit=limits[resource])
+
+
+def check_count(limits: Mapping[str, int], flavor: Mapping[str, int], count: int) -> None:
+    """``OverQuota`` for what no project may have, before a row is made of it."""
+    wanted = quotas.use_of(flavor, count)
+    short = quotas.exceeded(wanted, {}, limits)
+    if short:
+        raise errors.OverQuota(resource=', '.join(short), used='0', **{
+            name: ', '.join(str(values[resource]) for resource in short)
+            for name, values in (('requested', wanted), ('limit', limits))})
+    if count > MOST_SERVERS:
+        raise errors.Invalid(reason=f'One request makes at most {MOST_SERVERS} servers, not {count}.')
 
 
 def check_image(image: Image, flavor: Any) -> None:

@@ -8,15 +8,27 @@ from typing import Any
 
 import oslo_messaging
 from oslo_messaging.rpc import dispatcher
+from oslo_messaging.rpc import server as rpc_server
 from oslo_service import service
 
-from nova_lite import concurrency
+from nova_lite import concurrency, errors
 from nova_lite.rpc.serializer import ContextSerializer
 
 LOG = logging.getLogger(__name__)
 
 #: Seconds that a start waits for the broker before it lets the rest of the service start without it.
 PATIENCE = 5.0
+
+
+class _Dispatcher(dispatcher.RPCDispatcher):  # type: ignore[misc]
+    """Answers with our own errors as they are; a line in the log is enough for them."""
+
+    def _do_dispatch(self, endpoint: Any, method: str, ctxt: dict[str, Any], args: dict[str, Any]) -> Any:
+        try:
+            return super()._do_dispatch(endpoint, method, ctxt, args)
+        except errors.Error as error:
+            LOG.warning('%s of request %s failed: %s: %s', method, ctxt.get('request_id'), type(error).__name__, error)
+            raise dispatcher.ExpectedException from error
 
 
 class Server(service.ServiceBase):  # type: ignore[misc]
@@ -37,9 +49,8 @@ class Server(service.ServiceBase):  # type: ignore[misc]
         # A reload stops a service and starts it again without waiting in between.
         self.wait()
         # oslo.messaging finds out by itself which executor fits the running backend, and complains if it is told.
-        self._server = oslo_messaging.get_rpc_server(
-            self._transport, self._target, self._endpoints, serializer=ContextSerializer(),
-            access_policy=dispatcher.DefaultRPCAccessPolicy)
+        self._server = rpc_server.RPCServer(self._transport, self._target, _Dispatcher(
+            self._endpoints, ContextSerializer(), dispatcher.DefaultRPCAccessPolicy))
         self._started = concurrency.spawn(self._server.start)
         try:
             self._started.result(PATIENCE)

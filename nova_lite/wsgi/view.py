@@ -97,7 +97,11 @@ class Rendering:
 
 
 class View:
-    """A table of fields. Two fields of one name must not meet in any version and operation."""
+    """A table of fields.
+
+    Two fields of one name must not meet in any version and operation, unless their rules differ:
+    then the later one whose rule passes is shown.
+    """
 
     def __init__(self, *fields: Field, loaders: Mapping[str, Loader] | None = None,
                  columns: Iterable[str] = ()) -> None:
@@ -129,7 +133,8 @@ class View:
         return [f for f in self.fields if minor in f.when and (not f.ops or op in f.ops)]
 
     def _compile(self, minor: int, op: str, allowed: frozenset[str]) -> Plan:
-        fields = [f for f in self._shown(minor, op) if not f.rule or f.rule in allowed]
+        # A field with a rule stands in for the one of the same name that everybody sees.
+        fields = list({f.name: f for f in self._shown(minor, op) if not f.rule or f.rule in allowed}.values())
         return Plan(
             always=tuple((f.name, f.get) for f in fields if not f.sometimes),
             sometimes=tuple((f.name, f.get) for f in fields if f.sometimes),

@@ -13,6 +13,9 @@ from nova_lite.embedded.directory import signing_key
 from nova_lite.embedded.tokens import Claims, Tokens
 from tests.fixtures import embedded
 
+# openstacksdk announces what its next releases drop whenever a connection is made.
+pytestmark = pytest.mark.filterwarnings('ignore::openstack.warnings._RemovedInSDKWarning')
+
 DEFAULT = {'id': 'default'}
 
 

@@ -38,18 +38,13 @@ def token_of(cloud, user):
 
 
 def glance_conf(cloud, own, endpoint=None):
-    conf = embedded.configure(cloud.known.state_dir, image=False)
-    conf.set_override('endpoint_override', endpoint or f'{cloud.url}/image', 'glance')
+    settings = {'endpoint_override': endpoint or f'{cloud.url}/image'}
     if own:
-        settings = {
+        settings |= {
             'auth_type': 'password', 'auth_url': f'{cloud.url}/identity', 'username': 'nova',
             'password': cloud.known.passwords['nova'], 'project_name': 'service',
             'user_domain_id': 'default', 'project_domain_id': 'default'}
-        path = os.path.join(cloud.known.state_dir, 'glance.conf')
-        with open(path, 'w') as file:
-            file.write('[glance]\n' + ''.join(f'{key} = {value}\n' for key, value in settings.items()))
-        conf([], project='nova', default_config_files=[path], default_config_dirs=[])
-    return conf
+    return embedded.configure(cloud.known.state_dir, {'glance': settings}, image=False)
 
 
 class Bench:

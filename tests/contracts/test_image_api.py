@@ -14,6 +14,9 @@ from openstack import exceptions
 
 from tests.fixtures import embedded
 
+# openstacksdk announces what its next releases drop whenever a connection is made.
+pytestmark = pytest.mark.filterwarnings('ignore::openstack.warnings._RemovedInSDKWarning')
+
 PATCH = {'Content-Type': 'application/openstack-images-v2.1-json-patch'}
 BYTES = {'Content-Type': 'application/octet-stream'}
 RAW = {'disk_format': 'raw', 'container_format': 'bare'}

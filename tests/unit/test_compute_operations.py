@@ -183,13 +183,13 @@ def test_the_worker_tells_which_operations_it_is_at(make_desk):
     at = []
 
     def look(job):
-        at.append(worker.operations())
+        at.append(worker.busy())
 
     worker = Worker(desk.conf, 'desk', desk.driver, desk.conductor, {'look': Procedure('l', (Step(look),))})
     operation = make_operation('look', desk.server)
     worker.run(desk.context, operation, desk.server)
     assert at == [[operation.id]]
-    assert worker.operations() == []
+    assert worker.busy() == []
 
 
 def test_the_report_is_sent_until_a_conductor_takes_it(make_desk):

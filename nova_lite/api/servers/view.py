@@ -21,6 +21,8 @@ FULL = frozenset(('show', 'detail'))
 SINGLE = frozenset(('show', 'update'))
 
 _WITH_PROGRESS = frozenset(('ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING'))
+# What a server remembers of its image beside the properties.
+_NO_PROPERTIES = frozenset(('container_format', 'disk_format', 'min_disk', 'min_ram', 'kernel_id', 'ramdisk_id'))
 _WITH_FAULT = frozenset(('ERROR', 'DELETED'))
 
 # ------------------------------------------------------------------ getters
@@ -51,7 +53,8 @@ def _image(row: Any, rendering: Rendering) -> Any:
 def _image_with_properties(row: Any, rendering: Rendering) -> Any:
     image = _image(row, rendering)
     if image:
-        image['properties'] = row.image_properties
+        image['properties'] = {name: value for name, value in row.image_properties.items()
+                               if name not in _NO_PROPERTIES}
     return image
 
 

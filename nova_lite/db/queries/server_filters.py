@@ -2,6 +2,7 @@
 """What a list of servers can be narrowed by: one row per filter, and the condition that it means."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -17,6 +18,14 @@ TAGS = tables.server_tags
 SOFT_DELETED = 'soft-delete'
 
 
+@dataclass(frozen=True)
+class Between:
+    """A filter value that is a stretch: from ``first`` on, before ``end``."""
+
+    first: Any
+    end: Any
+
+
 class Matches(str):
     """A filter value that is a regular expression and not the value itself."""
 
@@ -26,10 +35,10 @@ class Matches(str):
 Condition = sa.ColumnElement[bool]
 Builder = Callable[[Conn, Any], Condition]
 
-# filter → column: equal to the value, to one of several values, or matching a ``Matches``.
+# filter → column: equal to the value, to one of several values, matching a ``Matches``, within a ``Between``.
 COLUMNS = {name: name for name in (
     'uuid', 'project_id', 'user_id', 'reservation_id', 'launch_index', 'hostname', 'description', 'vm_state',
-    'task_state', 'power_state', 'progress', 'locked', 'host', 'node', 'availability_zone', 'image_ref',
+    'task_state', 'power_state', 'progress', 'locked', 'locked_by', 'host', 'node', 'availability_zone', 'image_ref',
     'kernel_id', 'ramdisk_id', 'flavor_id', 'key_name', 'config_drive', 'disk_config', 'root_device_name',
     'access_ip_v4', 'access_ip_v6', 'created_at', 'launched_at', 'terminated_at')}
 
@@ -75,6 +84,8 @@ def _column(name: str, value: Any) -> Condition:
     column = SERVERS.c[COLUMNS[name]]
     if isinstance(value, Matches):
         return patterns.condition(column, name, value)
+    if isinstance(value, Between):
+        return sa.and_(column >= value.first, column < value.end)
     return is_one_of(column, value)
 
 

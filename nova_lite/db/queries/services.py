@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The running programs as they report themselves."""
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +34,12 @@ def get(conn: Conn, service: int | str) -> sa.Row[Any]:
 def get_by_host(conn: Conn, host: str, binary: str) -> sa.Row[Any]:
     """The service of a binary on a host."""
     return _one(conn, f'{binary} on {host}', SERVICES.c.host == host, SERVICES.c.binary == binary)
+
+
+def by_hosts(conn: Conn, hosts: Collection[str], binary: str) -> list[sa.Row[Any]]:
+    """The services of a binary on some hosts."""
+    statement = sa.select(SERVICES).where(SERVICES.c.host.in_(hosts), SERVICES.c.binary == binary)
+    return list(conn.execute(statement).all())
 
 
 def _one(conn: Conn, shown: int | str, *conditions: sa.ColumnElement[bool]) -> sa.Row[Any]:
