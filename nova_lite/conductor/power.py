@@ -47,6 +47,6 @@ class PowerChange:
 KINDS = {
     'start': PowerChange('power_on', 'start'),
     'stop': PowerChange('power_off', 'stop'),
-    'reboot_soft': PowerChange('reboot', 'reboot_soft'),
-    'reboot_hard': PowerChange('reboot', 'reboot_hard'),
+    # Soft or hard, it ends the same.
+    'reboot': PowerChange('reboot', 'reboot_hard'),
 }

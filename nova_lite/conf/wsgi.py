@@ -25,10 +25,6 @@ Longest line of a request's head. Signed tokens with a big catalogue need long o
     cfg.IntOpt('tcp_keepidle', default=600, min=1, help="""
 Seconds of silence after which a connection is probed.
 """),
-    cfg.StrOpt('secure_proxy_ssl_header', help="""
-Header, in its WSGI spelling (HTTP_X_FORWARDED_PROTO), in which a proxy that ends TLS names the client's
-scheme. Set it only if the proxy overwrites what clients send.
-"""),
     cfg.StrOpt('ssl_cert_file', help="""
 Certificate of the APIs in `enabled_ssl_apis`, with its chain.
 """),

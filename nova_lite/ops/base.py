@@ -68,10 +68,11 @@ def operation_row(context: RequestContext, kind: str, server_uuid: str, action_i
 
 @dataclass(frozen=True)
 class Act:
-    """An operation by its name in the table of states, and what the list of actions calls it."""
+    """An operation: its row in the table of states, its name in the list of actions, what a worker does."""
 
-    kind: str
+    transition: str
     action: str
+    kind: str
 
 
 #: The columns that a server must bring when it is handed to a command.
@@ -93,10 +94,10 @@ def _accept(conn: Any, context: RequestContext, server: Any, act: Act, override_
     now = times.utcnow()
     if server.task_state is not None:
         # The table of states allows it, so the new operation takes the place of what is going on.
-        judge(act.kind, server, override_lock)
+        judge(act.transition, server, override_lock)
         if operations.supersede(conn, server.uuid, act.kind, now):
             actions.close_open(conn, server.uuid, 'Error')
-    change(conn, server, act.kind, override_lock, task_state=states.TRANSITIONS[act.kind].task)
+    change(conn, server, act.transition, override_lock, task_state=states.TRANSITIONS[act.transition].task)
     action_id = actions.insert(conn, action_row(context, server.uuid, act.action))
     row = operation_row(context, act.kind, server.uuid, action_id, params, now)
     operations.insert(conn, [row])

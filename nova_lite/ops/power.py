@@ -7,9 +7,9 @@ from typing import Any
 from nova_lite.auth.context import RequestContext
 from nova_lite.ops.base import Act, Deps, begin
 
-_START = Act('start', 'start')
-_STOP = Act('stop', 'stop')
-_REBOOT = {'SOFT': Act('reboot_soft', 'reboot'), 'HARD': Act('reboot_hard', 'reboot')}
+_START = Act('start', 'start', 'start')
+_STOP = Act('stop', 'stop', 'stop')
+_REBOOT = {'SOFT': Act('reboot_soft', 'reboot', 'reboot'), 'HARD': Act('reboot_hard', 'reboot', 'reboot')}
 
 
 @dataclass(frozen=True)
@@ -49,4 +49,5 @@ def stop(deps: Deps, context: RequestContext, command: StopServer) -> None:
 
 def reboot(deps: Deps, context: RequestContext, command: RebootServer) -> None:
     """Accept a reboot."""
-    begin(deps, context, command.server, _REBOOT[command.manner], override_lock=command.override_lock)
+    begin(deps, context, command.server, _REBOOT[command.manner], override_lock=command.override_lock,
+          params={'type': command.manner})

@@ -12,7 +12,7 @@ from nova_lite.wsgi import faults, microversion
 from nova_lite.wsgi.endpoint import Endpoint
 from nova_lite.wsgi.resource import Resource
 
-PROJECT_ID = r'{project_id:[0-9a-f\-]{32,36}}'
+PROJECT_ID = r'{project_id:[0-9a-f\-]+}'
 
 
 class ProjectMapper(routes.Mapper):

@@ -304,7 +304,7 @@ def test_the_sdk_logs_in_and_looks_around(cloud):
         assert connection.identity.find_user('demo').name == 'demo'
         assert {one.type for one in connection.identity.services()} == {'compute', 'identity', 'image'}
     wrong = {**cloud.login('admin'), 'password': 'wrong'}
-    with openstack.connect(**wrong) as connection, pytest.raises(exceptions.HttpException, match='401'):
+    with openstack.connect(**wrong) as connection, pytest.raises(exceptions.SDKException, match='401'):
         connection.authorize()
 
 

@@ -65,8 +65,8 @@ def test_stop_start_and_reboot(cloud):
     for manner in ('SOFT', 'HARD'):
         power.reboot(cloud.deps, context(), RebootServer(cloud.server(server.uuid), manner))
     assert cloud.server(server.uuid).vm_state == 'active'
-    assert [operation.kind for _, operation in cloud.compute.sent] == [
-        'build', 'stop', 'start', 'reboot_soft', 'reboot_hard']
+    assert [(operation.kind, operation.params) for _, operation in cloud.compute.sent[-2:]] == [
+        ('reboot', {'type': 'SOFT'}), ('reboot', {'type': 'HARD'})]
     assert [row.error for row in cloud.rows('operations')] == [None] * 5
 
 
