@@ -19,8 +19,10 @@ from nova_lite.api import (
     flavors,
     history,
     hypervisors,
+    instance_actions,
     keypairs,
     limits,
+    servers,
     services,
     versions,
 )
@@ -28,8 +30,10 @@ from nova_lite.wsgi import microversion, provided, router
 from nova_lite.wsgi.endpoint import Endpoint
 
 ROOMS: tuple[ModuleType, ...] = (
+    servers,
     flavors,
     keypairs,
+    instance_actions,
     hypervisors,
     services,
     availability_zones,

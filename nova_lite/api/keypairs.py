@@ -97,12 +97,12 @@ class Owner:
 
 def owner_by_query(call: Call) -> Owner:
     """The user that the query names, or the caller."""
-    return Owner(call.query.get('user_id') or call.context.user_id)
+    return Owner(call.query.get('user_id') or call.context.user_id or '')
 
 
 def owner_by_body(call: Call) -> Owner:
     """The user that the body names, or the caller."""
-    return Owner(call.body['keypair'].get('user_id') or call.context.user_id)
+    return Owner(call.body['keypair'].get('user_id') or call.context.user_id or '')
 
 
 def index(call: Call) -> Page:

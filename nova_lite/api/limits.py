@@ -73,7 +73,7 @@ def index(call: Call) -> dict[str, int]:
         call.authorize(OTHER_PROJECT_RULE)
     options = call.services.conf.quota
     with call.services.db.read() as conn:
-        used = rows.usage(conn, call.context.project_id if project is None else project)
+        used = rows.usage(conn, project or call.context.project_id or '')
     return {**_NEUTRON, 'used_server_groups': 0, **{name: options[name] for name in _FROM_OPTIONS},
             **{f'used_{name}': amount for name, amount in used.items()}}
 

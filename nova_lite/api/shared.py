@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts of views, bodies and handlers that several rooms share."""
 
+import functools
+import hashlib
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +33,12 @@ def wire_time(moment: datetime | None) -> str | None:
 def wire_time_us(moment: datetime | None) -> str | None:
     """2026-01-31T12:00:00.000000, the form of the older parts of the API."""
     return None if moment is None else moment.isoformat(timespec='microseconds')
+
+
+@functools.lru_cache(8192)
+def host_id(project_id: str, host: str | None) -> str:
+    """What owners see in place of a host's name: the same for servers of one project on one host."""
+    return hashlib.sha224((project_id + host).encode()).hexdigest() if host else ''
 
 
 def parse_bool(text: str, name: str) -> bool:

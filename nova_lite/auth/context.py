@@ -14,6 +14,8 @@ class RequestContext(oslo_context.RequestContext):
     changed policy is never overruled by this flag.
     """
 
+    is_admin: bool
+
     def __init__(self, *, timestamp: float | None = None, remote_address: str | None = None,
                  service_catalog: list[dict[str, Any]] | None = None, **known: Any) -> None:
         super().__init__(**known)

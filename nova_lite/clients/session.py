@@ -79,7 +79,7 @@ class Service:
         with contextlib.suppress(cfg.DuplicateOptError):
             self._conf.register_opt(cfg.StrOpt('auth_type'), group=section)
         try:
-            loader = loading.get_plugin_loader(self._conf[section].auth_type)
+            loader: Any = loading.get_plugin_loader(self._conf[section].auth_type)
             self._conf.register_opts(loading.get_auth_plugin_conf_options(loader), group=section)
             return loader.load_from_options_getter(lambda option: self._conf[section][option.dest])
         except exceptions.ClientException as error:

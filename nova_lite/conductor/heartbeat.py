@@ -3,7 +3,6 @@
 
 import datetime
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from nova_lite.conductor.work import Deps
@@ -69,18 +68,13 @@ def _values(report: HostReport) -> dict[str, Any]:
 
 def _sync(deps: Deps, known: Any, report: HostReport, now: datetime.datetime) -> None:
     """Let idle servers follow what their guests do by themselves."""
-    changes = {}
     for row in known:
         power = Power(report.guests.get(row.uuid, Power.NOSTATE))
-        if power != row.power_state and row.task_state is None and row.updated_at <= now - SETTLED:
-            changes[row.uuid] = (row, power)
-    for server_uuid, (row, power) in changes.items():
-        values = _following(row, power)
-        with deps.db.write() as conn:
-            if placed.change_if_idle(conn, server_uuid, report.host, row, values):
+        vm_state = FOLLOWS.get((row.vm_state, power), row.vm_state)
+        if (vm_state, power) == (row.vm_state, row.power_state):
+            continue
+        if row.task_state is None and row.updated_at <= now - SETTLED:
+            values = {'power_state': int(power), 'vm_state': vm_state}
+            if deps.db.transaction(placed.change_if_idle, row.uuid, report.host, row, values):
                 LOG.info('The guest of server %s on host %s went from power state %d to %d: %s.',
-                         server_uuid, report.host, row.power_state, power, values['vm_state'])
-
-
-def _following(row: Any, power: Power) -> Mapping[str, Any]:
-    return {'power_state': int(power), 'vm_state': FOLLOWS.get((row.vm_state, power), row.vm_state)}
+                         row.uuid, report.host, row.power_state, power, vm_state)

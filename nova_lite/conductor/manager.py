@@ -101,7 +101,6 @@ class ConductorManager(ServiceBase):  # type: ignore[misc]
                 return
 
     def _say_alive(self, registered: bool) -> bool:
-        with self._db.write() as conn:
-            if not registered or not services.heartbeat(conn, self._conf.host, BINARY):
-                services.register(conn, self._conf.host, BINARY, self._version)
+        if not registered or not self._db.transaction(services.heartbeat, self._conf.host, BINARY):
+            self._db.transaction(services.register, self._conf.host, BINARY, self._version)
         return True

@@ -58,8 +58,7 @@ class Runner:
             LOG.warning('Operation %s (%s) of server %s could not be sent to host %s and is sent again soon: %s: %s',
                         operation_id, errand.operation.kind, errand.server.uuid, errand.host,
                         type(error).__name__, error)
-            with self._deps.db.write() as conn:
-                operations.postpone(conn, operation_id, errand.operation.attempt, times.utcnow())
+            self._deps.db.transaction(operations.postpone, operation_id, errand.operation.attempt, times.utcnow())
 
     def report(self, context: RequestContext, report: OperationReport) -> bool:
         """Write down what a host did; False if the operation is not that host's any more."""

@@ -163,18 +163,26 @@ def chunks(environ: dict[str, Any]) -> Iterator[bytes]:
     announced = environ.get('CONTENT_LENGTH') or ''
     if not announced:
         if 'chunked' in environ.get('HTTP_TRANSFER_ENCODING', '').lower():
-            while chunk := source.read(CHUNK):
+            while chunk := _read(source, CHUNK):
                 yield chunk
         return
     if not announced.isdecimal() or len(announced) > 18:
         raise errors.Invalid(reason=f'Content-Length {announced!r} is not a number.')
     missing = int(announced)
     while missing:
-        chunk = source.read(min(CHUNK, missing))
+        chunk = _read(source, min(CHUNK, missing))
         if not chunk:
             raise errors.Invalid(reason=f'The body ended {missing} bytes before its Content-Length.')
         missing -= len(chunk)
         yield chunk
+
+
+def _read(source: Any, size: int) -> bytes:
+    """A connection that breaks, or a malformed chunk, is the sender's fault and not ours."""
+    try:
+        return source.read(size)
+    except (OSError, ValueError) as error:
+        raise errors.Invalid(reason=f'The body broke off: {error}.') from None
 
 
 def read_json(request: webob.Request, limit: int) -> Any:

@@ -119,7 +119,7 @@ class ImageApp(http.App):
             raise http.Refused(415, 'Content-Type must be application/octet-stream.')
         if (request.content_length or 0) > self._cap:
             raise errors.TooLarge(limit=self._cap)
-        self._store.receive(image_id, _received(request), self._cap)
+        self._store.receive(image_id, http.chunks(request.environ), self._cap)
         return http.empty()
 
     def download(self, request: webob.Request, image_id: str) -> webob.Response:
@@ -277,14 +277,6 @@ class _FileChunks:
 
     def close(self) -> None:
         self._file.close()
-
-
-def _received(request: webob.Request) -> Iterator[bytes]:
-    """The body in pieces; a connection that breaks is the sender's fault, not ours."""
-    try:
-        yield from http.chunks(request.environ)
-    except OSError as error:
-        raise errors.Invalid(reason=f'The upload broke off: {error}.') from None
 
 
 def caller(request: webob.Request) -> Any:

@@ -151,8 +151,10 @@ def unlock(deps: Deps, context: RequestContext, command: UnlockServer) -> None:
 
 def reset_state(deps: Deps, context: RequestContext, command: ResetServerState) -> None:
     """Store the state; operations that are under way go on and have the last word."""
-    with deps.db.write() as conn:
+    def store(conn: Any) -> None:
         servers.update(conn, command.server.uuid, vm_state=states.RESET_STATES[command.state], task_state=None)
+
+    deps.db.transaction(store)
 
 
 def set_metadata(deps: Deps, context: RequestContext, command: SetMetadata) -> dict[str, str]:

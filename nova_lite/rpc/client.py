@@ -83,6 +83,8 @@ class Client:
             # Its text holds a traceback, which is for the log of this service and not for whoever asked.
             LOG.error('%s of %s failed: %s', method, where, error)
             return errors.Error(f'{where} failed to do {method}.')
+        if isinstance(error, oslo_messaging.MessagingException):
+            return errors.Error(f'{where} cannot be asked to do {method}: {error}')
         return _local(error)
 
 

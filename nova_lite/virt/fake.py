@@ -69,7 +69,7 @@ class FakeDriver(base.Driver, base.SnapshotPort, base.PausePort, base.SuspendPor
             disk_available_least=self._size.disk_gb - disk_used,
             cpu_info={
                 'arch': 'x86_64', 'model': 'fake', 'vendor': 'nova-lite', 'features': [],
-                'topology': {'cells': 1, 'sockets': 1, 'cores': self._size.vcpus, 'threads': 1}},
+                'topology': {'sockets': 1, 'cores': self._size.vcpus, 'threads': 1}},
             uptime=_uptime(time.monotonic() - self._started))
 
     def guests(self) -> dict[str, Power]:

@@ -255,6 +255,8 @@ def explain_value(error: jsonschema.ValidationError) -> str:
 
 
 def _pairs(query_string: str) -> list[tuple[str, str]]:
+    if '%00' in query_string or '\x00' in query_string:
+        raise errors.Invalid('Invalid query: the character U+0000 is not allowed.')
     try:
         return parse_qsl(query_string, keep_blank_values=True, max_num_fields=200, errors='strict')
     except UnicodeDecodeError:

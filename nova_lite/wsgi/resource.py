@@ -61,7 +61,7 @@ class Resource:
 
     def _answer(self, environ: dict[str, Any], start_response: Any, minor: int,
                 headers: faults.Headers) -> list[bytes]:
-        params = dict(environ['wsgiorg.routing_args'][1])
+        params = {name: _text(value) for name, value in environ['wsgiorg.routing_args'][1].items()}
         params.pop('controller', None)
         url_project = params.pop('project_id', None)
         content = self._content(environ)
@@ -137,6 +137,13 @@ class Resource:
             raise errors.Invalid(f'The project {url_project!r} of the URL is not the project of the token, '
                                  f'{call.context.project_id!r}.')
         call.url_project = url_project
+
+
+def _text(part: Any) -> Any:
+    """A part of the path as it was written: WSGI hands on the bytes of its UTF-8 as if they were characters."""
+    if not isinstance(part, str) or part.isascii():
+        return part
+    return part.encode('latin-1').decode('utf-8')
 
 
 def _say(minor: int) -> str:

@@ -101,6 +101,7 @@ def zoo(database):
 
 @pytest.mark.parametrize(('filters', 'expected'), [
     ({}, 'Web1 db.1 dbx1 web2'),
+    ({'deleted': False, 'soft_deleted': False}, 'Web1 db.1 dbx1 web2'),
     ({'deleted': None}, 'Web1 db.1 dbx1 gone soft web2'),
     ({'deleted': True}, 'gone soft'),
     ({'deleted': True, 'soft_deleted': False}, 'gone'),
@@ -149,6 +150,8 @@ def zoo(database):
 def test_filters(zoo, filters, expected):
     found = sorted(names(zoo, filters))
     assert found == expected.split()
+    assert sorted(names(zoo, filters, Page(10))) == found
+    assert names(zoo, filters, Page(2)) == names(zoo, filters, Page())[:2]
     with zoo.read() as conn:
         assert servers.count(conn, filters) == len(found)
 

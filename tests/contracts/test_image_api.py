@@ -70,8 +70,7 @@ def test_everything_else_needs_one(cloud):
 
 def test_the_sdk_creates_finds_changes_downloads_deletes(demo, tmp_path):
     data = os.urandom(300_000)
-    (tmp_path / 'data').write_bytes(data)
-    made = demo.image.create_image('life', filename=str(tmp_path / 'data'), tags=['a'], os_distro='debian', **RAW)
+    made = demo.image.create_image('life', data=io.BytesIO(data), tags=['a'], os_distro='debian', **RAW)
     image = demo.image.get_image(made.id)
     assert (image.status, image.size, image.visibility) == ('active', len(data), 'shared')
     assert image.checksum == hashlib.md5(data).hexdigest()

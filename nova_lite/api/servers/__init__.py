@@ -20,14 +20,11 @@ from nova_lite.api.servers import (
     tags,
     view,
 )
-from nova_lite.wsgi import window
-from nova_lite.wsgi.body import Query
 from nova_lite.wsgi.endpoint import ACTION, DELETE, GET, POST, PUT, answer, many, one
 from nova_lite.wsgi.window import since, until
 
 RULES = rules.RULES
 
-_ANY_QUERY = Query(open_=window.ALWAYS)
 _METADATA = '/servers/{server_id}/metadata'
 _TAGS = '/servers/{server_id}/tags'
 _IPS = '/servers/{server_id}/ips'
@@ -37,20 +34,21 @@ SERVERS = (
         show=many('servers', view.SERVER, op='detail'), errors=(400, 403)),
     GET('/servers', listing.index, rule=rules.INDEX, query=listing.QUERY, flags=listing.FLAGS,
         show=many('servers', view.BRIEF), errors=(400, 403)),
-    POST('/servers', create.create, rule=rules.CREATE, body=bodies.CREATE, query=_ANY_QUERY, flags=create.FLAGS,
+    POST('/servers', create.create, rule=rules.CREATE, body=bodies.CREATE, query=shared.ANYTHING, flags=create.FLAGS,
          answers=answer(202), errors=(400, 403, 409)),
     GET('/servers/{id}', handlers.show, load=handlers.find_to_show, rule=rules.SHOW, query=shared.NOTHING_KNOWN,
         show=one('server', view.SERVER), errors=(404,)),
-    PUT('/servers/{id}', handlers.update, load=handlers.find, rule=rules.UPDATE, body=bodies.UPDATE, query=_ANY_QUERY,
-        show=(one('server', view.SERVER, op='update', when=until(74)), one('server', view.SERVER, when=since(75))),
+    PUT('/servers/{id}', handlers.update, load=handlers.find, rule=rules.UPDATE, body=bodies.UPDATE,
+        query=shared.ANYTHING, show=(one('server', view.SERVER, op='update', when=until(74)),
+                                     one('server', view.SERVER, when=since(75))),
         errors=(404, 409)),
-    DELETE('/servers/{id}', handlers.delete, load=handlers.find, rule=rules.DELETE, query=_ANY_QUERY,
+    DELETE('/servers/{id}', handlers.delete, load=handlers.find, rule=rules.DELETE, query=shared.ANYTHING,
            answers=answer(204), errors=(404, 409)),
 )
 
 
 def _action(name, handler, rule, body, **more):  # type: ignore[no-untyped-def]
-    return ACTION(name, handler, load=handlers.find, rule=rule, body=body, query=_ANY_QUERY,
+    return ACTION(name, handler, load=handlers.find, rule=rule, body=body, query=shared.ANYTHING,
                   **{'answers': answer(202), 'errors': (404, 409), **more})
 
 
@@ -58,7 +56,7 @@ ACTIONS = (
     _action('os-start', actions.start, rules.START, bodies.bare('os-start')),
     _action('os-stop', actions.stop, rules.STOP, bodies.bare('os-stop')),
     _action('reboot', actions.reboot, rules.REBOOT, bodies.REBOOT),
-    _action('lock', actions.lock, rules.LOCK, bodies.LOCK, errors=(404,)),
+    _action('lock', actions.lock, rules.LOCK, bodies.LOCK, flags=actions.LOCK_FLAGS, errors=(404,)),
     _action('unlock', actions.unlock, rules.UNLOCK, bodies.bare('unlock'), errors=(404,)),
     _action('os-resetState', actions.reset_state, rules.RESET_STATE, bodies.RESET_STATE, errors=(404,)),
     _action('os-getConsoleOutput', actions.console_output, rules.CONSOLE_OUTPUT, bodies.CONSOLE_OUTPUT,
@@ -74,27 +72,27 @@ PARTS = (
     GET(_METADATA, metadata.index, load=metadata.find_with_metadata, rule=rules.METADATA['index'],
         query=shared.NOTHING_KNOWN, errors=(404,)),
     POST(_METADATA, metadata.create, load=metadata.find, rule=rules.METADATA['create'], body=bodies.ALL_METADATA,
-         query=_ANY_QUERY, errors=(403, 404, 409)),
+         query=shared.ANYTHING, errors=(403, 404, 409)),
     PUT(_METADATA, metadata.update_all, load=metadata.find, rule=rules.METADATA['update_all'],
-        body=bodies.ALL_METADATA, query=_ANY_QUERY, errors=(403, 404, 409)),
+        body=bodies.ALL_METADATA, query=shared.ANYTHING, errors=(403, 404, 409)),
     GET(_METADATA + '/{key}', metadata.show, load=metadata.find_with_metadata, rule=rules.METADATA['show'],
         query=shared.NOTHING_KNOWN, errors=(404,)),
     PUT(_METADATA + '/{key}', metadata.update, load=metadata.find, rule=rules.METADATA['update'],
-        body=bodies.ONE_ITEM, query=_ANY_QUERY, errors=(400, 403, 404, 409)),
+        body=bodies.ONE_ITEM, query=shared.ANYTHING, errors=(400, 403, 404, 409)),
     DELETE(_METADATA + '/{key}', metadata.delete, load=metadata.find, rule=rules.METADATA['delete'],
-           query=_ANY_QUERY, answers=answer(204), errors=(404, 409)),
-    GET(_TAGS, tags.index, load=metadata.find, rule=rules.TAGS['index'], when=since(26), query=_ANY_QUERY,
+           query=shared.ANYTHING, answers=answer(204), errors=(404, 409)),
+    GET(_TAGS, tags.index, load=metadata.find, rule=rules.TAGS['index'], when=since(26), query=shared.ANYTHING,
         errors=(404,)),
     PUT(_TAGS, tags.update_all, load=metadata.find, rule=rules.TAGS['update_all'], when=since(26),
-        body=bodies.ALL_TAGS, query=_ANY_QUERY, errors=(404, 409)),
+        body=bodies.ALL_TAGS, query=shared.ANYTHING, errors=(404, 409)),
     DELETE(_TAGS, tags.delete_all, load=metadata.find, rule=rules.TAGS['delete_all'], when=since(26),
-           query=_ANY_QUERY, answers=answer(204), errors=(404, 409)),
-    GET(_TAGS + '/{tag}', tags.show, load=metadata.find, rule=rules.TAGS['show'], when=since(26), query=_ANY_QUERY,
+           query=shared.ANYTHING, answers=answer(204), errors=(404, 409)),
+    GET(_TAGS + '/{tag}', tags.show, load=metadata.find, rule=rules.TAGS['show'], when=since(26), query=shared.ANYTHING,
         answers=answer(204), errors=(404,)),
     PUT(_TAGS + '/{tag}', tags.update, load=metadata.find, rule=rules.TAGS['update'], when=since(26),
-        query=_ANY_QUERY, answers=answer(201), errors=(400, 404, 409)),
+        query=shared.ANYTHING, answers=answer(201), errors=(400, 404, 409)),
     DELETE(_TAGS + '/{tag}', tags.delete, load=metadata.find, rule=rules.TAGS['delete'], when=since(26),
-           query=_ANY_QUERY, answers=answer(204), errors=(404, 409)),
+           query=shared.ANYTHING, answers=answer(204), errors=(404, 409)),
     GET(_IPS, ips.index, load=ips.find, rule=rules.IPS_INDEX, query=shared.NOTHING_KNOWN, errors=(404,)),
     GET(_IPS + '/{network_label}', ips.show, load=ips.find, rule=rules.IPS_SHOW, query=shared.NOTHING_KNOWN,
         errors=(404,)),

@@ -2,14 +2,17 @@
 """Actions on one server: power, locks, the console log, a state that is reset."""
 
 import re
-from typing import Any
 
 from nova_lite.api.servers import rules
 from nova_lite.ops import change, console, power
 from nova_lite.wsgi.call import Call
+from nova_lite.wsgi.window import since
 
 # What has no place in JSON that people read; line ends and tabs stay.
 _CONTROL = re.compile('[\x00-\x08\x0b-\x1f]')
+
+LOCK_HAS_REASON = 'a lock has a reason'
+LOCK_FLAGS = ((LOCK_HAS_REASON, since(73)),)
 
 
 def start(call: Call) -> None:
@@ -30,8 +33,9 @@ def reboot(call: Call) -> None:
 
 def lock(call: Call) -> None:
     """Lock a server: from then on only an administrator changes it."""
-    reason = call.body.get('locked_reason') if isinstance(call.body, dict) else None
-    change.lock(call.services, call.context, change.LockServer(call.target, _text(reason)))
+    told = call.has(LOCK_HAS_REASON) and call.body
+    reason = call.body.get('locked_reason') if told else None
+    change.lock(call.services, call.context, change.LockServer(call.target, reason))
 
 
 def unlock(call: Call) -> None:
@@ -50,7 +54,3 @@ def console_output(call: Call) -> dict[str, str]:
     lines = None if length is None else int(length)
     text = console.output(call.services, call.context, console.ReadConsole(call.target, lines))
     return {'output': _CONTROL.sub('', text)}
-
-
-def _text(reason: Any) -> str | None:
-    return reason if isinstance(reason, str) else None

@@ -112,7 +112,8 @@ CREATE = Body(Object(
         Prop('accessIPv4', ACCESS_IP_V4),
         Prop('accessIPv6', ACCESS_IP_V6),
         Prop('personality', Array(Object(
-            Prop('path', text(4096)), Prop('contents', {'type': 'string', 'format': 'base64'}))), until(56)),
+            Prop('path', text(4096), required=True),
+            Prop('contents', {'type': 'string', 'format': 'base64'}, required=True))), until(56)),
         Prop('availability_zone', NAME),
         Prop('block_device_mapping', DEVICES_V1),
         Prop('block_device_mapping_v2', DEVICES),

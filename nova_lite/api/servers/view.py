@@ -5,8 +5,6 @@ Operations that show it: ``show`` (one server; what an update answers from 2.75)
 list) and ``update`` (the shorter answer of an update until 2.74).
 """
 
-import functools
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,12 +28,6 @@ _WITH_FAULT = frozenset(('ERROR', 'DELETED'))
 
 def _status(row: Any, rendering: Rendering) -> str:
     return states.status(row.vm_state, row.task_state)
-
-
-@functools.lru_cache(8192)
-def host_id(project_id: str, host: str | None) -> str:
-    """What owners see in place of a host's name: the same for servers of one project on one host."""
-    return hashlib.sha224((project_id + host).encode()).hexdigest() if host else ''
 
 
 def links(row: Any, rendering: Rendering) -> list[dict[str, str]]:
@@ -190,7 +182,7 @@ SERVER = View(
     column('tenant_id', 'project_id'),
     column('user_id'),
     column('metadata'),
-    Field('hostId', lambda row, _: host_id(row.project_id, row.host), columns=('project_id', 'host')),
+    Field('hostId', lambda row, _: shared.host_id(row.project_id, row.host), columns=('project_id', 'host')),
     Field('image', _image, until(97), columns=('image_ref',)),
     Field('image', _image_with_properties, since(98), columns=('image_ref', 'image_properties')),
     Field('flavor', _flavor_link, until(46), columns=('flavor_id',)),

@@ -54,8 +54,10 @@ _RENEW = sa.update(OPERATIONS).where(
 _OF_SERVER = sa.select(OPERATIONS).where(OPERATIONS.c.server_uuid == sa.bindparam('server'), _OPEN).order_by(
     OPERATIONS.c.created_at)
 
-#: What a finished operation must not keep.
+#: What goes to a host in its own field, and not among the parameters.
 SECRETS = frozenset(('admin_password',))
+#: What a finished operation must not keep, or need not.
+_FORGOTTEN = SECRETS | {'personality'}
 
 
 def insert(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -102,7 +104,7 @@ def finish(conn: sa.Connection, operation: sa.Row[Any], now: datetime.datetime,
     """End the operation, as failed if there is an error; False if the lease was lost."""
     return bool(conn.execute(_FINISH, {
         'operation_id': operation.id, 'held_attempt': operation.attempt, 'new_state': DONE if error is None else FAILED,
-        'new_error': error, 'new_params': _without_secrets(operation.params), 'now': now}).rowcount)
+        'new_error': error, 'new_params': _lasting(operation.params), 'now': now}).rowcount)
 
 
 def put_back(conn: sa.Connection, operation: sa.Row[Any], params: Mapping[str, Any], until: datetime.datetime,
@@ -137,5 +139,5 @@ def supersede(conn: sa.Connection, server_uuid: str, by: str, now: datetime.date
     return conn.execute(_SUPERSEDE, {'server': server_uuid, 'kept': keep, 'new_error': reason, 'now': now}).rowcount
 
 
-def _without_secrets(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in params.items() if key not in SECRETS}
+def _lasting(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key not in _FORGOTTEN}

@@ -13,6 +13,8 @@ from nova_lite.db import tables
 from nova_lite.db.engine import Conn
 
 SERVICES = tables.services
+_OF_HOSTS = sa.select(SERVICES).where(
+    SERVICES.c.host.in_(sa.bindparam('hosts', expanding=True)), SERVICES.c.binary == sa.bindparam('binary'))
 
 
 def page(conn: Conn, host: str | None = None, binary: str | None = None) -> list[sa.Row[Any]]:
@@ -38,8 +40,7 @@ def get_by_host(conn: Conn, host: str, binary: str) -> sa.Row[Any]:
 
 def by_hosts(conn: Conn, hosts: Collection[str], binary: str) -> list[sa.Row[Any]]:
     """The services of a binary on some hosts."""
-    statement = sa.select(SERVICES).where(SERVICES.c.host.in_(hosts), SERVICES.c.binary == binary)
-    return list(conn.execute(statement).all())
+    return list(conn.execute(_OF_HOSTS, {'hosts': list(hosts), 'binary': binary}).all())
 
 
 def _one(conn: Conn, shown: int | str, *conditions: sa.ColumnElement[bool]) -> sa.Row[Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tags of servers."""
+"""The tags of servers, which are rows so that a list can be narrowed by them."""
 
 from collections.abc import Collection
 
@@ -10,18 +10,22 @@ from nova_lite.db.engine import Conn
 
 TAGS = tables.server_tags
 
+_OF_ONE = sa.select(TAGS.c.tag).where(TAGS.c.server_uuid == sa.bindparam('server')).order_by(TAGS.c.tag)
+_OF_SEVERAL = sa.select(TAGS.c.server_uuid, TAGS.c.tag).where(
+    TAGS.c.server_uuid.in_(sa.bindparam('servers', expanding=True))).order_by(TAGS.c.tag)
+
 
 def page(conn: Conn, server_uuid: str) -> list[str]:
     """The tags of one server, sorted."""
-    return by_server(conn, (server_uuid,))[server_uuid]
+    return list(conn.execute(_OF_ONE, {'server': server_uuid}).scalars())
 
 
 def by_server(conn: Conn, server_uuids: Collection[str]) -> dict[str, list[str]]:
     """The tags of each server, sorted, in one query."""
-    statement = sa.select(TAGS.c.server_uuid, TAGS.c.tag).where(
-        TAGS.c.server_uuid.in_(server_uuids)).order_by(TAGS.c.tag)
+    if len(server_uuids) == 1:
+        return {uuid: page(conn, uuid) for uuid in server_uuids}
     found: dict[str, list[str]] = {uuid: [] for uuid in server_uuids}
-    for uuid, tag in conn.execute(statement):
+    for uuid, tag in conn.execute(_OF_SEVERAL, {'servers': list(server_uuids)}):
         found[uuid].append(tag)
     return found
 

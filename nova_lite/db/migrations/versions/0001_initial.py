@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first tables."""
+"""The first tables, which every later step changes."""
 
 import sqlalchemy as sa
 from alembic import op
