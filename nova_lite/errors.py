@@ -156,7 +156,7 @@ class FlavorAccessExists(Conflict):
 
 
 class KeypairExists(Conflict):
-    message = "A keypair named {name!r} exists already."
+    message = 'A keypair named {name!r} exists already.'
 
 
 class WrongState(Conflict):

@@ -4,6 +4,7 @@
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET, Raw
@@ -138,6 +139,6 @@ def show(call: Call) -> Raw:
 
 
 ENDPOINTS = (
-    GET('/extensions', index, rule=LIST),
-    GET('/extensions/{id}', show, rule=LIST, errors=(404,)),
+    GET('/extensions', index, rule=LIST, query=shared.NOTHING_KNOWN),
+    GET('/extensions/{id}', show, rule=LIST, query=shared.NOTHING_KNOWN, errors=(404,)),
 )

@@ -110,9 +110,12 @@ def _filters(call: Call) -> rows.Filters:
     asked = query.get('is_public')
     if call.context.is_admin and asked is not None:
         is_public = None if asked.strip().lower() == 'none' else shared.parse_bool(asked, 'is_public')
-    limits = {field: shared.parse_count(text, name) for field, name in (('min_ram', 'minRam'), ('min_disk', 'minDisk'))
-              if (text := query.get(name)) is not None}
-    return rows.Filters(project_id=call.context.project_id, is_public=is_public, name=query.get('name'), **limits)
+    return rows.Filters(project_id=call.context.project_id, is_public=is_public, name=query.get('name'),
+                        min_ram=_count(query.get('minRam'), 'minRam'), min_disk=_count(query.get('minDisk'), 'minDisk'))
+
+
+def _count(text: str | None, name: str) -> int | None:
+    return None if text is None else shared.parse_count(text, name)
 
 
 def index(call: Call) -> Page:

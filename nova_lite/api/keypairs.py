@@ -157,7 +157,7 @@ def delete(call: Call) -> None:
 ENDPOINTS = (
     GET('/os-keypairs', index, rule=INDEX_RULE, query=LIST_QUERY, load=owner_by_query,
         show=many('keypairs', KEYPAIR_ENTRY), flags=(PAGED, since(35)), errors=(400,)),
-    POST('/os-keypairs', create, rule=CREATE_RULE, query=shared.ANYTHING, body=CREATE, load=owner_by_body,
+    POST('/os-keypairs', create, rule=CREATE_RULE, body=CREATE, load=owner_by_body,
          show=one('keypair', NEW_KEYPAIR), answers=(answer(200, until(1)), answer(201, since(2))),
          errors=(400, 403, 409)),
     GET(_ONE, show, rule=SHOW_RULE, query=ONE_QUERY, load=owner_by_query, show=one('keypair', KEYPAIR), errors=(404,)),

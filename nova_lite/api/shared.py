@@ -20,7 +20,6 @@ STRICT_SINCE_75 = window.until(74)
 STRICT_SINCE_102 = window.until(101)
 NOTHING_KNOWN = Query(open_=STRICT_SINCE_102)
 # What has no query of its own, such as most writes, never looks at one.
-ANYTHING = Query(open_=window.ALWAYS)
 
 _MAX_DIGITS = 18  # of a row number that a database can hold
 

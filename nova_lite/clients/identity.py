@@ -6,6 +6,7 @@ kept silently.  When Keystone cannot be asked the id is accepted with a line in
 the log, because an administrator's work should not stop for a check of spelling.
 """
 
+import re
 import urllib.parse
 from typing import Any, Protocol
 
@@ -18,6 +19,9 @@ from nova_lite.embedded.directory import Directory
 LOG = logging.getLogger(__name__)
 
 
+_ID = re.compile('[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.ASCII | re.IGNORECASE)
+
+
 class IdentityClient(Protocol):
     """What the program asks of an identity service."""
 
@@ -26,13 +30,17 @@ class IdentityClient(Protocol):
 
 
 class EmbeddedIdentity:
-    """The identity file of the state directory."""
+    """The identity file of the state directory.
+
+    It knows few projects and is not the only one to know some: an installation may move to Keystone,
+    whose projects can be given access beforehand.  So whatever has the form of an id may exist.
+    """
 
     def __init__(self, state_dir: str):
         self._directory = Directory(state_dir)
 
     def project_exists(self, context: Any, project_id: str) -> bool:
-        return project_id in self._directory.load().projects
+        return bool(_ID.fullmatch(project_id)) or project_id in self._directory.load().projects
 
 
 class KeystoneIdentity:

@@ -79,7 +79,7 @@ def write_configuration(settings: Settings) -> str:
             'www_authenticate_uri': f'{settings.endpoint}/identity', 'username': 'nova',
             'password': identity.passwords.get('nova', ''), 'user_domain_name': identity.user_domain,
             'project_name': identity.projects['nova'], 'project_domain_name': identity.user_domain,
-            'region_name': REGION, 'interface': 'public',
+            'region_name': REGION, 'interface': 'internal',
         },
     }
     parser = configparser.RawConfigParser(default_section='there is no default section')

@@ -32,7 +32,7 @@ class Listener(Protocol):
         """Return when the messages that were taken are dealt with."""
 
 
-class ComputeManager(ServiceBase):  # type: ignore[misc]
+class ComputeManager(ServiceBase):
     """Runs the hosts of this process under an oslo.service launcher.
 
     ``listen(host, endpoint)`` makes the RPC server of a host. It is called in ``start``, thus in the worker

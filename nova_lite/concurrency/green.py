@@ -37,6 +37,8 @@ class _GreenPsycopg(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     eventlet's own patching would load it at once: 5 MiB in a process that keeps its data in SQLite.
     """
 
+    _loader: Any
+
     def find_spec(self, fullname: str, path: Sequence[str] | None,
                   target: ModuleType | None = None) -> ModuleSpec | None:
         if fullname != 'psycopg2':
@@ -51,7 +53,9 @@ class _GreenPsycopg(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__.loader = module.__loader__ = self._loader
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
         self._loader.exec_module(module)
         from eventlet.support import psycopg2_patcher
 

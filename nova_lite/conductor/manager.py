@@ -36,7 +36,7 @@ class Listener(Protocol):
         """Return when the messages that were taken are dealt with."""
 
 
-class ConductorManager(ServiceBase):  # type: ignore[misc]
+class ConductorManager(ServiceBase):
     """Listens, sweeps and says that it is alive.
 
     ``listen(endpoint)`` makes the RPC server. It is called in ``start``, thus in the worker process: a

@@ -18,9 +18,6 @@ Most entries of one page of a list, whatever `limit` a request asks for.
 What links to this API start with in answers, for instance https://cloud.example.org:8774. If not set, the
 address that the client used.
 """),
-    cfg.URIOpt('glance_link_prefix', schemes=['http', 'https'], help="""
-What links to images start with in answers. If not set, as `compute_link_prefix`.
-"""),
     cfg.BoolOpt('enable_instance_password', default=True, help="""
 Whether the answer to a create request tells the administrator's password of the server.
 """),

@@ -45,7 +45,7 @@ class JsonField(fields.FieldType):
         return value
 
 
-class Json(fields.AutoTypedField):  # type: ignore[misc]
+class Json(fields.AutoTypedField):
     """Field holding one JSON value."""
 
     AUTO_TYPE = JsonField()

@@ -30,7 +30,7 @@ def set_defaults(conf: cfg.ConfigOpts) -> None:
     conf.set_default('heartbeat_timeout_threshold', 20, group=GROUP)
 
 
-class Driver(impl_rabbit.RabbitDriver):  # type: ignore[misc]
+class Driver(impl_rabbit.RabbitDriver):
     """Senders give up after a few seconds; servers and open connections go on trying."""
 
     def send(self, *args: Any, **kwargs: Any) -> Any:

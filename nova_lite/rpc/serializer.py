@@ -10,7 +10,7 @@ from nova_lite.auth.context import RequestContext
 from nova_lite.objects import base
 
 
-class ContextSerializer(oslo_messaging.Serializer):  # type: ignore[misc]
+class ContextSerializer(oslo_messaging.Serializer):
     """Wraps the serializer of our objects, and knows our context."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 PATIENCE = 5.0
 
 
-class _Dispatcher(dispatcher.RPCDispatcher):  # type: ignore[misc]
+class _Dispatcher(dispatcher.RPCDispatcher):
     """Answers with our own errors as they are; a line in the log is enough for them."""
 
     def _do_dispatch(self, endpoint: Any, method: str, ctxt: dict[str, Any], args: dict[str, Any]) -> Any:
@@ -31,7 +31,7 @@ class _Dispatcher(dispatcher.RPCDispatcher):  # type: ignore[misc]
             raise dispatcher.ExpectedException from error
 
 
-class Server(service.ServiceBase):  # type: ignore[misc]
+class Server(service.ServiceBase):
     """Answers the messages of one topic that go to ``name`` or to anyone.
 
     ``endpoints`` are objects whose public methods can be called over the network, the context first.
@@ -51,12 +51,23 @@ class Server(service.ServiceBase):  # type: ignore[misc]
         # oslo.messaging finds out by itself which executor fits the running backend, and complains if it is told.
         self._server = rpc_server.RPCServer(self._transport, self._target, _Dispatcher(
             self._endpoints, ContextSerializer(), dispatcher.DefaultRPCAccessPolicy))
-        self._started = concurrency.spawn(self._server.start)
+        self._started = concurrency.spawn(self._listen)
         try:
-            self._started.result(PATIENCE)
+            error = self._started.result(PATIENCE)
         except concurrent.futures.TimeoutError:
             LOG.warning('%s: the broker cannot be reached yet; messages are received as soon as it is there.',
                         self._target)
+            return
+        if error:
+            raise errors.StartError(reason=f'No messages can be received: {error}') from error
+
+    def _listen(self) -> Exception | None:
+        try:
+            self._server.start()
+        except oslo_messaging.MessagingException as error:
+            LOG.error('%s: no messages can be received: %s', self._target, error)
+            return error
+        return None
 
     def stop(self, graceful: bool = True) -> None:
         """Take no new messages. Those that were taken are still worked on; ``wait`` waits for them."""
@@ -73,4 +84,4 @@ class Server(service.ServiceBase):  # type: ignore[misc]
 
     def _is_started(self) -> bool:
         # One that still waits for the broker has nothing to finish, and could not be stopped in order.
-        return self._started is not None and self._started.done() and not self._started.exception()
+        return self._started is not None and self._started.done() and self._started.result() is None

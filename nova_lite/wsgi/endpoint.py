@@ -10,7 +10,8 @@ from nova_lite.wsgi.body import Body, Query
 from nova_lite.wsgi.view import View
 
 Handler = Callable[..., Any]
-NO_QUERY = Query()
+# Rows without a table of parameters never look at them.
+ANY_QUERY = Query(open_=window.ALWAYS)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Endpoint:
     action: str = ''
     when: window.Window = window.ALWAYS
     body: Body | None = None
-    query: Query = NO_QUERY
+    query: Query = ANY_QUERY
     load: Handler | None = None
     show: tuple[Show, ...] = ()
     answers: tuple[Answer, ...] = (Answer(200),)

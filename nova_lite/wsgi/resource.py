@@ -42,22 +42,12 @@ class Resource:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         headers: faults.Headers = []
         try:
-            minor = self._minor(environ, headers)
+            minor, headers = version_headers(environ, self._versions)
             return self._answer(environ, start_response, minor, headers)
         except errors.Error as error:
             if faults.status_of(error) >= 500 and not isinstance(error, (errors.Unavailable, errors.Unsupported)):
                 raise
             return faults.send_error(start_response, error, headers)
-
-    def _minor(self, environ: dict[str, Any], headers: faults.Headers) -> int:
-        if environ.get('nova.legacy_v2'):
-            return window.LEGACY
-        minor = self._versions.of(environ)
-        text = f'2.{minor}'
-        environ['nova.api_version'] = text
-        headers += [(microversion.HEADER, f'{microversion.SERVICE} {text}'), (microversion.OLD_HEADER, text),
-                    ('Vary', f'{microversion.HEADER}, {microversion.OLD_HEADER}')]
-        return minor
 
     def _answer(self, environ: dict[str, Any], start_response: Any, minor: int,
                 headers: faults.Headers) -> list[bytes]:
@@ -144,6 +134,17 @@ def _text(part: Any) -> Any:
     if not isinstance(part, str) or part.isascii():
         return part
     return part.encode('latin-1').decode('utf-8')
+
+
+def version_headers(environ: dict[str, Any], versions: microversion.Versions) -> tuple[int, faults.Headers]:
+    """The version of a request, and the headers in which every answer to it tells that version."""
+    if environ.get('nova.legacy_v2'):
+        return window.LEGACY, []
+    minor = versions.of(environ)
+    text = f'2.{minor}'
+    environ['nova.api_version'] = text
+    return minor, [(microversion.HEADER, f'{microversion.SERVICE} {text}'), (microversion.OLD_HEADER, text),
+                   ('Vary', f'{microversion.HEADER}, {microversion.OLD_HEADER}')]
 
 
 def _say(minor: int) -> str:

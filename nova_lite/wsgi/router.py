@@ -8,9 +8,8 @@ import routes
 import routes.middleware
 
 from nova_lite import errors
-from nova_lite.wsgi import faults, microversion
+from nova_lite.wsgi import faults, microversion, resource
 from nova_lite.wsgi.endpoint import Endpoint
-from nova_lite.wsgi.resource import Resource
 
 PROJECT_ID = r'{project_id:[0-9a-f\-]+}'
 
@@ -57,7 +56,7 @@ class Router:
         by_path: dict[str, list[Endpoint]] = {}
         for endpoint in endpoints:
             by_path.setdefault(endpoint.path, []).append(endpoint)
-        self.resources = {path: Resource(path, rows, versions, services) for path, rows in by_path.items()}
+        self.resources = {path: resource.Resource(path, rows, versions, services) for path, rows in by_path.items()}
         mapper = ProjectMapper(controller_scan=None, directory=None, register=False)
         mapper.minimization = False
         mapper.always_scan = False
@@ -69,13 +68,24 @@ class Router:
         for path, target in (redirects or {}).items():
             mapper.resource_at(path, Redirect(target))
         mapper.create_regs([])
-        self._routed = routes.middleware.RoutesMiddleware(_dispatch, mapper, use_method_override=False,
+        self._versions = versions
+        self._routed = routes.middleware.RoutesMiddleware(self._dispatch, mapper, use_method_override=False,
                                                           path_info=False, singleton=False)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         if not _readable(environ.get('PATH_INFO', '')):
             return faults.send(start_response, 400, 'Invalid URL: the path is not UTF-8 or holds U+0000.')
         return self._routed(environ, start_response)
+
+    def _dispatch(self, environ: dict[str, Any], start_response: Any) -> Any:
+        match = environ['wsgiorg.routing_args'][1]
+        if match:
+            return match['controller'](environ, start_response)
+        try:
+            headers = resource.version_headers(environ, self._versions)[1]
+        except errors.Error as error:
+            return faults.send_error(start_response, error)
+        return faults.send_error(start_response, errors.NotFound(), headers)
 
 
 def _readable(path: str) -> bool:
@@ -86,13 +96,6 @@ def _readable(path: str) -> bool:
     except UnicodeError:
         return False
     return '\x00' not in path
-
-
-def _dispatch(environ: dict[str, Any], start_response: Any) -> Any:
-    match = environ['wsgiorg.routing_args'][1]
-    if not match:
-        return faults.send_error(start_response, errors.NotFound())
-    return match['controller'](environ, start_response)
 
 
 def check(endpoints: Iterable[Endpoint], versions: microversion.Versions) -> None:

@@ -52,7 +52,7 @@ def listen(address: str, port: int, keepidle: int = 600) -> socket.socket:
     return sock
 
 
-class HttpService(ServiceBase):  # type: ignore[misc]
+class HttpService(ServiceBase):
     """Serves one application; ``reload`` is called on SIGHUP."""
 
     def __init__(self, name: str, app: Any, sock: socket.socket, conf: Any, tls: bool = False,

@@ -4,6 +4,7 @@
 import uuid
 from typing import Any
 
+import oslo_messaging
 from oslo_messaging._drivers import base
 
 from nova_lite.rpc.local import frames
@@ -54,8 +55,8 @@ class LocalDriver(base.BaseDriver):
     def listen_for_notifications(self, targets_and_priorities: Any, pool: str | None, batch_size: int,
                                  batch_timeout: float | None) -> base.Listener:
         """Not offered: a notification must be kept until somebody wants it, and nothing is kept here."""
-        raise base.TransportDriverError('local:// carries no notifications; give them a transport of their own in '
-                                        '[oslo_messaging_notifications] transport_url.')
+        raise oslo_messaging.MessagingException('local:// carries no notifications; give them a transport of their '
+                                                'own in [oslo_messaging_notifications] transport_url.')
 
     def cleanup(self) -> None:
         """Stop listening and close all connections."""
@@ -69,10 +70,8 @@ class LocalDriver(base.BaseDriver):
 
 def _path(url: Any) -> str:
     """``local:///a/b`` is /a/b, ``local://a/b`` is a/b below the working directory."""
-    host = ','.join(host.hostname for host in url.hosts)
-    path = '/'.join(part for part in (host, url.virtual_host) if part is not None)
-    if not url.hosts:
-        path = '/' + path
+    path = url.virtual_host or ''
+    path = f'{url.hosts[0].hostname}/{path}' if url.hosts else f'/{path}'
     if path == '/':
         raise DirectoryError('local:// needs a directory, such as local:///run/nova-lite.')
     return path
