@@ -33,6 +33,7 @@ class Bench:
 
     def run(self) -> None:
         """Fill, measure, compare."""
+        self._wait_for_hosts()
         self._make_flavor()
         boots = self._boots()
         self._fill()
@@ -109,6 +110,13 @@ class Bench:
         connection.close()
         return body
 
+    def _wait_for_hosts(self) -> None:
+        end = time.monotonic() + 60
+        while not self._send('GET', '/v2.1/os-hypervisors')[1]['hypervisors']:
+            if time.monotonic() > end:
+                raise RuntimeError('no host reports')
+            time.sleep(0.05)
+
     def _make_flavor(self) -> None:
         self._flavor = f'bench-{uuid.uuid4()}'
         status, body = self._send('POST', '/v2.1/flavors', {'flavor': {
@@ -136,12 +144,17 @@ class Bench:
                 return found
             marker = f'&marker={body["servers"][-1]["id"]}'
 
-    def _wait_active(self, wanted: int) -> None:
+    def _wait_built(self) -> None:
         end = time.monotonic() + 300
-        while self._active() < wanted:
+        while self._send('GET', '/v2.1/servers?status=BUILD&limit=1')[1]['servers']:
             if time.monotonic() > end:
-                raise RuntimeError(f'only {self._active()} of {wanted} servers are ACTIVE')
+                break
             time.sleep(0.05)
+
+    def _check_active(self, wanted: int) -> None:
+        active = self._active()
+        if active < wanted:
+            raise RuntimeError(f'only {active} of {wanted} servers are ACTIVE')
 
     def _servers(self, limit: int) -> list[str]:
         return [server['id'] for server in self._send('GET', f'/v2.1/servers?limit={limit}')[1]['servers']]
@@ -153,21 +166,22 @@ class Bench:
         number = max(20, int(100 * self._scale))
         self._create(5)
         ready += 5
-        self._wait_active(ready)
+        self._wait_built()
         for key, fill in (('first', 0), ('later', 0 if self._scale < 1 else 300)):
             if fill:
                 self._create(100)
                 self._create(100)
                 self._create(100)
                 ready += fill
-                self._wait_active(ready)
+                self._wait_built()
             before, begin = accounting.cpu_ms(self._stack.roots()), time.monotonic()
             for _ in range(number):
                 self._create()
             ready += number
-            self._wait_active(ready)
+            self._wait_built()
             found[key] = (accounting.cpu_ms(self._stack.roots()) - before) / number
             found[f'{key} rate'] = number / (time.monotonic() - begin)
+            self._check_active(ready)
         self._ready = ready
         return found
 
@@ -181,7 +195,8 @@ class Bench:
             count = min(100, SERVERS - self._ready)
             self._create(count)
             self._ready += count
-        self._wait_active(self._ready)
+        self._wait_built()
+        self._check_active(self._ready)
 
 
 HEAD = ('work', 'CPU each', 'bare', 'ratio', 'throughput', 'p50', 'p99')

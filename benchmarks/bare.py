@@ -46,7 +46,8 @@ def make(url: str, answers: dict[str, Any]) -> Any:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         path = environ['PATH_INFO']
         query(path, environ)
-        key = path + (f'?{environ["QUERY_STRING"]}' if environ['QUERY_STRING'] else '')
+        query_string = environ.get('QUERY_STRING')
+        key = path + (f'?{query_string}' if query_string else '')
         body = json.dumps(answers.get(key, {})).encode()
         start_response('200 OK', [('Content-Type', 'application/json'), ('Content-Length', str(len(body)))])
         return [body]

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from nova_lite.embedded import imagestore
 from tests.fixtures import postgresql, processes, rabbitmq
 from tests.fixtures import service as services
 
@@ -74,6 +75,7 @@ class Cluster:
         self.port = services.free_ports(4)
         self._processes: list[subprocess.Popen[bytes]] = []
         self.headers = {'X-Auth-Token': 'admin:' + 'a' * 32}
+        imagestore.ensure_default_image(str(self.state))
         begin = time.monotonic()
         conf = self._configure('nova.conf', hosts, {'api': {'auth_strategy': 'noauth2'}}, self.port)
         for command in ('api', 'conductor', 'compute'):
@@ -137,7 +139,7 @@ class Cluster:
                         'osapi_compute_workers': 1, 'compute_driver': 'fake.FakeDriver',
                         'transport_url': self._rabbitmq.url},
             'database': {'connection': self.database_url}, 'conductor': {'workers': 1},
-            'quota': _UNLIMITED, 'fake': {**_FAKE_HOST, 'hosts': hosts}}
+            'embedded': {'image': True}, 'quota': _UNLIMITED, 'fake': {**_FAKE_HOST, 'hosts': hosts}}
         for group, options in more.items():
             sections.setdefault(group, {}).update(options)
         path = self.state / name

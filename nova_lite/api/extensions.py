@@ -12,7 +12,7 @@ from nova_lite.wsgi.endpoint import GET, Raw
 LIST = 'os_compute_api:extensions'
 
 RULES = (
-    policy.rule(LIST, policy.READER_OR_ADMIN, 'See the list of extensions.',
+    policy.rule(LIST, policy.ANYBODY, 'See the list of extensions.',
                 ('GET', '/extensions'), ('GET', '/extensions/{alias}')),
 )
 

@@ -14,7 +14,6 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db import paging
 from nova_lite.db.queries import actions as rows
-from nova_lite.db.queries import servers
 from nova_lite.wsgi import formats, window
 from nova_lite.wsgi import paging as wire_paging
 from nova_lite.wsgi.body import Param, Query
@@ -115,8 +114,7 @@ _OWNER = frozenset(('uuid', 'project_id', 'user_id'))
 
 def find(call: Call) -> Any:
     """The server of the path."""
-    with call.services.db.read() as conn:
-        return servers.get(conn, call.params['server_id'], _OWNER, deleted=None if call.has(DELETED_TOO) else False)
+    return shared.find_server(call, call.params['server_id'], _OWNER, None if call.has(DELETED_TOO) else False)
 
 
 def index(call: Call) -> Page:

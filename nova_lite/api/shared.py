@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.db.queries import servers
 from nova_lite.model import times
 from nova_lite.wsgi import formats, window
 from nova_lite.wsgi.body import Param, Query
@@ -77,6 +78,15 @@ def uuid_of(text: str, name: str) -> str:
     if not formats.is_uuid(text):
         raise errors.Invalid(f'Invalid {name}: {text[:64]!r} is not a UUID.')
     return str(uuid.UUID(text))
+
+
+def find_server(call: Any, uuid: str, columns: frozenset[str], deleted: bool | None = False) -> Any:
+    """A server of a path, for the policy to judge; a server of another project is there for administrators only."""
+    with call.services.db.read() as conn:
+        found = servers.get(conn, uuid, columns, deleted=deleted)
+    if found.project_id != call.context.project_id and not call.context.is_admin:
+        raise errors.ServerNotFound(server=uuid)
+    return found
 
 
 def alive_since(call: Any) -> datetime:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nova-compute daemon: drives one hypervisor, and knows neither database nor its password."""
 
-from nova_lite import concurrency
+from nova_lite import cmd
 
-concurrency.start()  # before anything takes what it patches
+PROG = 'nova-compute'
+cmd.choose_backend(PROG)
 
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
@@ -19,7 +20,7 @@ def parts(conf: Any) -> Sequence[launch.Part]:
 
 def main() -> int:
     """Entry point."""
-    return daemon.main('nova-compute', parts)
+    return daemon.main(PROG, parts)
 
 
 if __name__ == '__main__':

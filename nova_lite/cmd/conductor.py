@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nova-conductor daemon: does what was accepted, and alone writes to the database beside the API."""
 
-from nova_lite import concurrency
+from nova_lite import cmd
 
-concurrency.start()  # before anything takes what it patches
+PROG = 'nova-conductor'
+cmd.choose_backend(PROG)
 
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
@@ -21,7 +22,7 @@ def parts(conf: Any) -> Sequence[launch.Part]:
 
 def main() -> int:
     """Entry point."""
-    return daemon.main('nova-conductor', parts)
+    return daemon.main(PROG, parts)
 
 
 if __name__ == '__main__':

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs services in worker processes: restarts dead ones, reloads on SIGHUP, drains on SIGTERM.
 
-oslo.service's ProcessLauncher does the work; added here are worker counts that a reload can
-change, and a Ctrl-C that drains like SIGTERM where one person runs the service in a terminal.
+The launchers of oslo.service do the work.  Added here is what they leave out: worker counts that a reload
+changes, a reload that cannot end the service, and a drain on the backend of native threads.
 """
 
 import logging
-import os
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oslo_config import cfg
 from oslo_service import service as oslo_service
+from oslo_service.backend.base import ServiceBase
 
 from nova_lite import concurrency
 
 LOG = logging.getLogger(__name__)
-
-# Seconds between looks at the children; the default of 10 ms keeps a processor from sleeping.
-_LOOK = 0.1
 
 
 @dataclass(frozen=True)
@@ -31,52 +28,92 @@ class Part:
 
 
 def run(conf: Any, parts: Sequence[Part], in_terminal: bool = False, ready: Callable[[], None] | None = None) -> None:
-    """Launch all parts and wait until they are told to end; ``ready`` runs beside, once they are launched."""
-    launcher = _green(conf, parts, in_terminal) if concurrency.backend() == 'eventlet' else \
-        oslo_service.ProcessLauncher(conf, restart_method='mutate')
-    for part in parts:
-        launcher.launch_service(part.service, workers=part.workers())
+    """Launch all parts and wait until they are told to end; ``ready`` runs beside, once they are launched.
+
+    ``in_terminal`` makes Ctrl-C a wish to drain; it has a meaning with green threads only.
+    """
+    steady = _Configuration(conf)
+    if concurrency.backend() == 'eventlet':
+        # Only now, because it builds on what the running backend brings.
+        from nova_lite.cmd import green_launcher
+        launcher = green_launcher.GreenLauncher(steady, in_terminal)
+        services = [_Service(part) for part in parts]
+    else:
+        launcher = oslo_service.ProcessLauncher(steady, restart_method='mutate')
+        services = [_ThreadedService(part) for part in parts]
+    for service in services:
+        launcher.launch_service(service, workers=service.wanted())
+    if concurrency.backend() == 'threading':
+        _reload_threads(launcher, services)
     if ready is not None:
         concurrency.spawn(ready)
     launcher.wait()
 
 
-def _green(conf: Any, parts: Sequence[Part], in_terminal: bool) -> Any:
-    """A launcher of the eventlet backend; made here, because its class exists only when that backend runs."""
-    wanted = {id(part.service): part.workers for part in parts}
+class _Configuration:
+    """The configuration as launchers see it: a file that cannot be read changes nothing."""
 
-    class Launcher(oslo_service.ProcessLauncher):  # type: ignore[misc, valid-type]
-        """Adjusts the number of workers, and takes SIGINT as a wish to drain."""
+    def __init__(self, conf: Any) -> None:
+        self._conf = conf
 
-        def handle_signal(self) -> None:
-            super().handle_signal()
-            if in_terminal:
-                self.signal_handler.add_handler('SIGINT', self._handle_term)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._conf, name)
 
-        def _child_process_handle_signal(self) -> None:
-            super()._child_process_handle_signal()
-            if in_terminal:
-                # The terminal sends Ctrl-C to every process; the parent tells the children.
-                self.signal_handler.add_handler('SIGINT', lambda *args: None)
-
-        def _respawn_children(self) -> None:
-            for wrap in set(self.children.values()):
-                self._adjust(wrap)
-            super()._respawn_children()
-
-        def _adjust(self, wrap: Any) -> None:
-            wrap.workers = wanted[id(wrap.service)]()
-            while self.running and len(wrap.children) < wrap.workers:
-                self._start_child(wrap)
-            for pid in sorted(wrap.children)[wrap.workers:]:
-                LOG.info('Worker %d is one too many and is stopped', pid)
-                _terminate(pid)
-
-    return Launcher(conf, wait_interval=_LOOK, restart_method='mutate')
+    def mutate_config_files(self) -> Any:
+        """Read the files again, as far as options may change while the service runs."""
+        try:
+            return self._conf.mutate_config_files()
+        except (cfg.Error, ValueError) as error:
+            LOG.error('The configuration is not read again and stays as it was: %s', error)
+            return {}
 
 
-def _terminate(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGTERM)
-    except ProcessLookupError:
-        LOG.debug('Worker %d has ended by itself', pid)
+class _Service(ServiceBase):  # type: ignore[misc]
+    """A part under a launcher."""
+
+    def __init__(self, part: Part) -> None:
+        self._service = part.service
+        self._workers = part.workers
+
+    def wanted(self) -> int:
+        """How many worker processes there should be."""
+        return self._workers()
+
+    def start(self) -> None:
+        self._service.start()
+
+    def stop(self) -> None:
+        self._service.stop()
+
+    def wait(self) -> None:
+        self._service.wait()
+
+    def reset(self) -> None:
+        """Take over what a reload changed; what cannot be taken over leaves the service as it was."""
+        try:
+            self._service.reset()
+        except Exception:
+            LOG.exception('%s cannot be reloaded and goes on as before', type(self._service).__name__)
+
+
+class _ThreadedService(_Service):
+    """A part under the launcher of native threads, which ends a worker as soon as ``stop`` returns."""
+
+    def stop(self) -> None:
+        super().stop()
+        super().wait()
+
+    def wait(self) -> None:
+        """Nothing to wait for: the worker lives until it is stopped."""
+
+
+def _reload_threads(launcher: Any, services: Sequence[_ThreadedService]) -> None:
+    # The manager starts every worker afresh on SIGHUP, so what they share with it has to be new before that.
+    manager = launcher._manager
+
+    def reload() -> None:
+        for service_id, service in zip(list(manager._services), services, strict=True):
+            service.reset()
+            manager.reconfigure(service_id, service.wanted())
+
+    manager.register_hooks(on_reload=reload)

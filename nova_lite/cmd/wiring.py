@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nova_lite import api, errors, objects
+from nova_lite import api, errors, objects, telemetry
 from nova_lite.auth.policy import Policy
 from nova_lite.clients.identity import IdentityClient, identity_client
 from nova_lite.clients.image import ImageClient, image_client
@@ -48,6 +48,8 @@ class Program:
     def __init__(self, conf: Any) -> None:
         self.conf = conf
         objects.register_all()
+        # Before anything is made that could be traced.
+        telemetry.start(conf)
 
     @cached_property
     def db(self) -> Database:

@@ -89,7 +89,8 @@ class HttpServer:
         try:
             if self._tls:
                 connection[1].settimeout(HANDSHAKE_TIMEOUT)
-                connection[1] = self._tls.wrap_socket(connection[1], server_side=True)
+                connection[1] = self._tls.wrap_socket(connection[1], server_side=True, do_handshake_on_connect=False)
+                connection[1].do_handshake()
             connection[1].settimeout(self._options.socket_timeout)
             self._protocol.process_request(connection)
         except OSError as error:
@@ -102,8 +103,9 @@ class HttpServer:
 
 
 def _stop_reading(client: Any) -> None:
-    # What has arrived is still read after this; only then comes the end.
+    """Let a connection end after what has arrived; a TLS socket would forget that it is one if it were asked itself."""
     try:
-        client.shutdown(socket.SHUT_RD)
+        with socket.fromfd(client.fileno(), client.family, client.type) as connection:
+            connection.shutdown(socket.SHUT_RD)
     except OSError as error:
         LOG.debug('A connection was gone before it was closed: %s', error)

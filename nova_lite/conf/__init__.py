@@ -23,6 +23,11 @@ from nova_lite.conf import (
     filter_scheduler,
     glance,
     keystone,
+    metadata,
+    neutron,
+    opentelemetry,
+    profiler,
+    profiler_otlp,
     quota,
     rpc,
     scheduler,
@@ -35,7 +40,8 @@ PROJECT = 'nova'
 # Alphabetical, but for what a reader of the sample looks for first.
 MODULES: tuple[ModuleType, ...] = (
     base, daemons, compute, rpc,
-    api, conductor, embedded, fake, filter_scheduler, glance, keystone, quota, scheduler, upgrade_levels, wsgi,
+    api, metadata, conductor, embedded, fake, filter_scheduler, glance, keystone, neutron, opentelemetry, profiler,
+    profiler_otlp, quota, scheduler, upgrade_levels, wsgi,
 )
 
 _current: list[cfg.ConfigOpts] = []

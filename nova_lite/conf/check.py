@@ -15,7 +15,7 @@ from oslo_config import cfg
 # Libraries that read the same files, by their name under the entry point oslo.config.opts.
 NAMESPACES = (
     'nova_lite', 'oslo.messaging', 'oslo.db', 'oslo.log', 'oslo.policy', 'oslo.middleware', 'oslo.service.service',
-    'oslo.reports', 'osprofiler', 'keystonemiddleware.auth_token',
+    'oslo.reports', 'keystonemiddleware.auth_token',
 )
 # Which further options these sections take depends on their auth_type.
 AUTH_SECTIONS = ('keystone_authtoken', 'service_user', 'glance')

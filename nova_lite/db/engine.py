@@ -25,7 +25,7 @@ from oslo_db import options
 from oslo_db.sqlalchemy import engines
 from sqlalchemy.dialects import plugins
 
-from nova_lite import errors
+from nova_lite import errors, telemetry
 from nova_lite.db import patterns, tables
 
 LOG = logging.getLogger(__name__)
@@ -256,6 +256,9 @@ def _listen(engine: sa.Engine) -> None:
         sa.event.listen(engine, 'connect', _prepare_sqlite)
     elif engine.dialect.name in ('mysql', 'mariadb'):
         sa.event.listen(engine, 'connect', _prepare_mysql)
+    if telemetry.is_on():
+        from nova_lite.db import traced
+        traced.listen(engine)
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

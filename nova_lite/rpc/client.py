@@ -6,10 +6,10 @@ from typing import Any, NoReturn
 
 import oslo_messaging
 
-from nova_lite import errors
+from nova_lite import errors, telemetry
 from nova_lite.auth.context import RequestContext
 from nova_lite.rpc import versions
-from nova_lite.rpc.serializer import ContextSerializer
+from nova_lite.rpc.serializer import context_serializer
 
 LOG = logging.getLogger(__name__)
 
@@ -28,8 +28,9 @@ class Client:
         """``lowest_version`` is asked for the service version of the oldest worker, if the pin is ``auto``."""
         self.conf = transport.conf
         self.pin = versions.Pin(self.TOPIC, getattr(self.conf.upgrade_levels, self.TOPIC), lowest_version)
-        self._client = oslo_messaging.get_rpc_client(
-            transport, oslo_messaging.Target(topic=self.TOPIC), serializer=ContextSerializer(), retry=RETRIES)
+        client = oslo_messaging.get_rpc_client(
+            transport, oslo_messaging.Target(topic=self.TOPIC), serializer=context_serializer(), retry=RETRIES)
+        self._client = _Traced(client, self.TOPIC) if telemetry.is_on() else client
 
     def can_send_version(self, version: str) -> bool:
         """Whether all workers understand a message of that version."""
@@ -44,10 +45,11 @@ class Client:
             self._reraise(error, method, to)
 
     def call(self, context: RequestContext, version: str, method: str, to: str | None = None,
-             **arguments: Any) -> Any:
-        """Ask and wait for the answer, for ``rpc_response_timeout`` seconds."""
+             timeout: float | None = None, **arguments: Any) -> Any:
+        """Ask and wait for the answer, for ``timeout`` or else ``rpc_response_timeout`` seconds."""
+        waiting = {} if timeout is None else {'timeout': timeout}
         try:
-            return self._prepare(version, to).call(context, method, **arguments)
+            return self._prepare(version, to, **waiting).call(context, method, **arguments)
         except Exception as error:
             self._reraise(error, method, to)
 
@@ -86,6 +88,28 @@ class Client:
         if isinstance(error, oslo_messaging.MessagingException):
             return errors.Error(f'{where} cannot be asked to do {method}: {error}')
         return _local(error)
+
+
+class _Traced:
+    """A client of oslo.messaging whose messages are part of a trace."""
+
+    def __init__(self, client: Any, topic: str) -> None:
+        self._client = client
+        self._topic = topic
+
+    def prepare(self, **known: Any) -> '_Traced':
+        return _Traced(self._client.prepare(**known), self._topic)
+
+    def can_send_version(self, version: str) -> bool:
+        return bool(self._client.can_send_version(version))
+
+    def cast(self, context: RequestContext, method: str, **arguments: Any) -> None:
+        with telemetry.sending(self._topic, method):
+            self._client.cast(context, method, **arguments)
+
+    def call(self, context: RequestContext, method: str, **arguments: Any) -> Any:
+        with telemetry.sending(self._topic, method):
+            return self._client.call(context, method, **arguments)
 
 
 def _local(error: Exception) -> Exception:

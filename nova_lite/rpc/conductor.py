@@ -8,6 +8,10 @@ from nova_lite.objects.host import HostReport
 from nova_lite.objects.operation import OperationReport
 from nova_lite.rpc.client import Client
 
+#: Seconds. A broker drops what is sent before the first conductor has made its queue, as happens when all
+#: services start together; then the next heartbeat must not be far away.
+HEARTBEAT_TIMEOUT = 3.0
+
 
 class ConductorClient(Client):
     """Messages of ``nova_lite.conductor.service``.
@@ -25,7 +29,7 @@ class ConductorClient(Client):
 
     def report_host(self, context: RequestContext, report: HostReport) -> Any:
         """Tell what a host has and runs; the answer may hold things for it to do."""
-        return self.call(context, '1.0', 'report_host', report=report)
+        return self.call(context, '1.0', 'report_host', timeout=HEARTBEAT_TIMEOUT, report=report)
 
     def report_operation(self, context: RequestContext, report: OperationReport) -> bool:
         """Tell how an operation went on a host; False if it is not that host's any more."""

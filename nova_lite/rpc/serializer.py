@@ -5,7 +5,7 @@ from typing import Any
 
 import oslo_messaging
 
-from nova_lite import objects
+from nova_lite import objects, telemetry
 from nova_lite.auth.context import RequestContext
 from nova_lite.objects import base
 
@@ -35,3 +35,16 @@ class ContextSerializer(oslo_messaging.Serializer):
         context = RequestContext.from_dict(ctxt)
         context.update_store()
         return context
+
+
+class TracedSerializer(ContextSerializer):
+    """Sends along which trace a message belongs to; a receiver that does not know of it drops it."""
+
+    def serialize_context(self, ctxt: RequestContext) -> dict[str, Any]:
+        """The context and the trace, ready to be sent."""
+        return telemetry.carry(ctxt.to_dict())
+
+
+def context_serializer() -> ContextSerializer:
+    """The one for this process."""
+    return TracedSerializer() if telemetry.is_on() else ContextSerializer()

@@ -11,8 +11,8 @@ from oslo_messaging.rpc import dispatcher
 from oslo_messaging.rpc import server as rpc_server
 from oslo_service import service
 
-from nova_lite import concurrency, errors
-from nova_lite.rpc.serializer import ContextSerializer
+from nova_lite import concurrency, errors, telemetry
+from nova_lite.rpc.serializer import context_serializer
 
 LOG = logging.getLogger(__name__)
 
@@ -23,12 +23,22 @@ PATIENCE = 5.0
 class _Dispatcher(dispatcher.RPCDispatcher):
     """Answers with our own errors as they are; a line in the log is enough for them."""
 
+    topic = ''
+
     def _do_dispatch(self, endpoint: Any, method: str, ctxt: dict[str, Any], args: dict[str, Any]) -> Any:
         try:
             return super()._do_dispatch(endpoint, method, ctxt, args)
         except errors.Error as error:
             LOG.warning('%s of request %s failed: %s: %s', method, ctxt.get('request_id'), type(error).__name__, error)
             raise dispatcher.ExpectedException from error
+
+
+class _TracedDispatcher(_Dispatcher):
+    """Works in the trace that a message belongs to."""
+
+    def _do_dispatch(self, endpoint: Any, method: str, ctxt: dict[str, Any], args: dict[str, Any]) -> Any:
+        with telemetry.receiving(ctxt, self.topic, method):
+            return super()._do_dispatch(endpoint, method, ctxt, args)
 
 
 class Server(service.ServiceBase):
@@ -49,8 +59,7 @@ class Server(service.ServiceBase):
         # A reload stops a service and starts it again without waiting in between.
         self.wait()
         # oslo.messaging finds out by itself which executor fits the running backend, and complains if it is told.
-        self._server = rpc_server.RPCServer(self._transport, self._target, _Dispatcher(
-            self._endpoints, ContextSerializer(), dispatcher.DefaultRPCAccessPolicy))
+        self._server = rpc_server.RPCServer(self._transport, self._target, self._dispatcher())
         self._started = concurrency.spawn(self._listen)
         try:
             error = self._started.result(PATIENCE)
@@ -78,9 +87,18 @@ class Server(service.ServiceBase):
         """Wait until nothing is worked on any more."""
         if self._is_started():
             self._server.wait()
+            telemetry.flush()
 
     def reset(self) -> None:
         """A reload changes nothing here: what is listened to does not depend on options that can be reloaded."""
+
+    def _dispatcher(self) -> _Dispatcher:
+        topic = self._target.topic
+        telemetry.name_process(topic)
+        kind = _TracedDispatcher if telemetry.is_on() else _Dispatcher
+        made = kind(self._endpoints, context_serializer(), dispatcher.DefaultRPCAccessPolicy)
+        made.topic = topic
+        return made
 
     def _is_started(self) -> bool:
         # One that still waits for the broker has nothing to finish, and could not be stopped in order.

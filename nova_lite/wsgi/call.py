@@ -61,10 +61,10 @@ class Call:
         return self.plan.columns if self.plan else frozenset()
 
     def limit(self) -> int:
-        """Rows of a page: what was asked for, within ``[api] max_limit``."""
+        """Rows of a page: what was asked for, none at all included, within ``[api] max_limit``."""
         most = int(self.services.conf.api.max_limit)
         asked = self.query.integer('limit')
-        return min(asked or most, most)
+        return most if asked is None else min(asked, most)
 
     @property
     def base(self) -> str:

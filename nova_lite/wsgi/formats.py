@@ -113,7 +113,11 @@ def _date_time(text: str) -> bool:
 
 def parse_time(text: str) -> datetime:
     """An ISO 8601 time as naive UTC; ValueError when it is none."""
-    return timeutils.normalize_time(timeutils.parse_isotime(text))
+    try:
+        return timeutils.normalize_time(timeutils.parse_isotime(text))
+    except OverflowError as error:
+        # A zone can lead out of the years 1 to 9999.
+        raise ValueError(str(error)) from None
 
 
 @_format('regex', 'a regular expression')

@@ -19,6 +19,7 @@ from nova_lite.wsgi.endpoint import Endpoint, Page, Raw, Show
 
 _JSON_TYPES = ('application/json', 'application/vnd.openstack.compute+json')
 _WITH_BODY = ('POST', 'PUT', 'PATCH')
+_DEEPEST = 64
 _BAD_JSON = 'Invalid request body: it is not well-formed JSON.'
 
 
@@ -92,6 +93,8 @@ class Resource:
             raise errors.Invalid(_BAD_JSON) from None
         if not isinstance(content, dict):
             raise errors.Invalid('Invalid request body: it must be a JSON object.')
+        if raw.count(b'{') + raw.count(b'[') > _DEEPEST and _is_deep(content):
+            raise errors.Invalid(f'Invalid request body: it is nested more than {_DEEPEST} times.')
         return content
 
     def _pick(self, method: str, content: Any, minor: int) -> Endpoint:
@@ -127,6 +130,17 @@ class Resource:
             raise errors.Invalid(f'The project {url_project!r} of the URL is not the project of the token, '
                                  f'{call.context.project_id!r}.')
         call.url_project = url_project
+
+
+def _is_deep(content: Any) -> bool:
+    """Whether some value lies deeper than what the writers of JSON and the checks of schemas take."""
+    level = [content]
+    for _ in range(_DEEPEST):
+        level = [item for value in level if isinstance(value, (dict, list))
+                 for item in (value.values() if isinstance(value, dict) else value)]
+        if not level:
+            return False
+    return True
 
 
 def _text(part: Any) -> Any:

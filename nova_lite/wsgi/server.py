@@ -16,11 +16,13 @@ from typing import Any
 from oslo_service.backend.base import ServiceBase
 from paste import deploy
 
-from nova_lite import concurrency, errors
+from nova_lite import concurrency, errors, telemetry
 
 LOG = logging.getLogger(__name__)
 
 BACKLOG = 4096
+# What an API is called in a trace, where that is not its name.
+ROLES = {'osapi_compute': 'api'}
 
 
 def load_app(path: Path, name: str) -> Any:
@@ -68,6 +70,7 @@ class HttpService(ServiceBase):
     def start(self) -> None:
         """Serve; called in the worker process."""
         from nova_lite.concurrency.green_http import HttpOptions
+        telemetry.name_process(ROLES.get(self.name, self.name))
         options = HttpOptions(
             pool_size=self._conf.wsgi.default_pool_size, keepalive=self._conf.wsgi.keep_alive,
             socket_timeout=self._conf.wsgi.client_socket_timeout or None,
@@ -85,6 +88,7 @@ class HttpService(ServiceBase):
         """Wait for the requests in flight."""
         if self._server is not None:
             self._server.wait()
+            telemetry.flush()
 
     def reset(self) -> None:
         """Take over what changed in the configuration and the policy files."""

@@ -16,9 +16,10 @@ ALLOWED: dict[str, frozenset[str]] = {unit: frozenset(others.split()) for unit, 
     'model': 'errors',
     'auth': 'model conf errors',
     'objects': 'model conf errors',
-    'rpc': 'objects auth concurrency conf errors',
-    'db': 'model objects auth conf errors',
-    'wsgi': 'auth concurrency conf errors',
+    'telemetry': 'conf errors',
+    'rpc': 'telemetry objects auth concurrency conf errors',
+    'db': 'telemetry model objects auth conf errors',
+    'wsgi': 'telemetry auth concurrency conf errors',
     'embedded': 'wsgi db model auth conf errors',
     'clients': 'embedded model auth conf errors',
     'virt': 'model objects concurrency conf errors',
@@ -26,8 +27,8 @@ ALLOWED: dict[str, frozenset[str]] = {unit: frozenset(others.split()) for unit, 
     'ops': 'db rpc clients model objects auth conf errors',
     'api': 'wsgi ops model auth conf errors db.queries db.paging clients',
     'metadata': 'model errors wsgi db.queries auth conf',
-    'conductor': 'scheduler db rpc clients model objects auth conf errors',
-    'compute': 'virt metadata.document rpc clients model objects auth concurrency conf errors',
+    'conductor': 'telemetry scheduler db rpc clients model objects auth conf errors',
+    'compute': 'telemetry virt metadata.document rpc clients model objects auth concurrency conf errors',
 }.items()}
 # The commands wire everything together.
 EVERYTHING = frozenset(('cmd',))
@@ -42,6 +43,7 @@ NOT_ROOMS = frozenset(('shared', 'history'))
 SOLE_IMPORTERS = {
     'eventlet': 'concurrency', 'greenlet': 'concurrency',
     'oslo_messaging': 'rpc', 'kombu': 'rpc', 'amqp': 'rpc',
+    'opentelemetry': 'telemetry', 'osprofiler': 'telemetry',
     'sqlalchemy': 'db', 'oslo_db': 'db', 'alembic': 'db', 'psycopg2': 'db', 'pymysql': 'db',
 }
 # Too heavy for a process that may never use them: imported in the function that does.

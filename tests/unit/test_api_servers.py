@@ -47,6 +47,7 @@ DEVICE = {'source_type': 'image', 'destination_type': 'local', 'boot_index': 0, 
     ({'trusted_image_certificates': ['a']}, ['2.63'], ['2.62']),
     ({'hostname': 'host'}, ['2.90'], ['2.89']),
     ({'hostname': 'host.example.org'}, ['2.94'], ['2.90', '2.93']),
+    ({'hostname': 'host\n'}, [], ['2.90', '2.94']),
     ({'block_device_mapping_v2': [DEVICE]}, ['2.1', LATEST], []),
     ({'block_device_mapping_v2': [{**DEVICE, 'tag': 'root'}]}, ['2.32', '2.42', LATEST], ['2.31', '2.33', '2.41']),
     ({'block_device_mapping_v2': [{**DEVICE, 'volume_type': 'fast'}]}, ['2.67'], ['2.66']),
@@ -129,6 +130,13 @@ def test_hints_may_have_either_name(api):
     assert api.status('POST', '/servers', {**body(), 'os:scheduler_hints': {'group': 'x'}}, by=MEMBER) == 400
 
 
+def test_a_body_that_is_nested_too_deep_is_refused(api):
+    deep = {}
+    for _ in range(70):
+        deep = {'a': [deep]}
+    assert api.status('POST', '/servers', {**body(), 'os:scheduler_hints': deep}, by=MEMBER) == 400
+
+
 @pytest.mark.parametrize(('version', 'description'), [('2.1', 'one'), ('2.18', 'one'), ('2.19', None)])
 def test_a_name_is_a_description_until_servers_have_one(api, version, description):
     _, answer = api.ask('POST', '/servers', body(version), version, MEMBER)
@@ -209,8 +217,8 @@ def test_the_status_of_the_host(api):
 
 def test_a_server_of_another_project(api):
     path = f'/servers/{running(api)}'
-    assert [api.status('GET', path, by=by) for by in (MEMBER, READER, ADMIN, STRANGER)] == [200, 200, 200, 403]
-    assert [api.status('PUT', path, {'server': {}}, by=by) for by in (READER, STRANGER)] == [403, 403]
+    assert [api.status('GET', path, by=by) for by in (MEMBER, READER, ADMIN, STRANGER)] == [200, 200, 200, 404]
+    assert [api.status('PUT', path, {'server': {}}, by=by) for by in (READER, STRANGER)] == [403, 404]
     assert api.status('GET', f'/servers/{NOBODY}') == 404
 
 
@@ -239,7 +247,8 @@ def test_the_old_alias_ends(api):
     server = running(api)
     for path in ('/os-volumes_boot', '/os-volumes_boot/detail', f'/os-volumes_boot/{server}'):
         assert [api.status('GET', path, None, version) for version in ('2.1', '2.102', '2.103')] == [200, 200, 404]
-    assert api.status('POST', f'/os-volumes_boot/{server}/action', {'lock': None}, '2.102') == 202
+    actions = [({'os-stop': None}, '2.102'), ({'os-stop': None}, '2.103'), ({'lock': None}, '2.102')]
+    assert [api.status('POST', f'/os-volumes_boot/{server}/action', *action) for action in actions] == [202, 404, 400]
 
 
 # ------------------------------------------------------------------ actions

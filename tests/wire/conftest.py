@@ -13,14 +13,7 @@ import pytest
 import yaml
 
 from tests.fixtures import service as services
-from tests.wire import player
-
-USERS = (
-    ('reader', 'demo', ('reader',)),
-    ('manager', 'demo', ('manager', 'member', 'reader')),
-    ('other', 'other', ('member', 'reader')),
-    ('servicer', 'service', ('service',)),
-)
+from tests.wire import people, player
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> 'WireFile | None':
@@ -74,10 +67,10 @@ def world(config: pytest.Config) -> player.World:
     """The service of this test session, started by the first test that asks."""
     if _world not in config.stash:
         state = Path(config._tmp_path_factory.mktemp('wire'))
-        passwords = services.add_users(state, USERS)
+        passwords = services.add_users(state, people.USERS)
         running = services.Service(state, '--computes', '2').start()
         config.stash[_running] = running
-        config.stash[_world] = player.World.of(running, {**running.passwords(), **passwords}, USERS)
+        config.stash[_world] = player.World.of(running, {**running.passwords(), **passwords})
     return config.stash[_world]
 
 

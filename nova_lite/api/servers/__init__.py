@@ -6,6 +6,7 @@ Source: compute API reference, "Servers", "Servers - run an action", "Server met
 """
 
 import dataclasses
+from typing import Any
 
 from nova_lite.api import shared
 from nova_lite.api.servers import (
@@ -20,7 +21,8 @@ from nova_lite.api.servers import (
     tags,
     view,
 )
-from nova_lite.wsgi.endpoint import ACTION, DELETE, GET, POST, PUT, answer, many, one
+from nova_lite.wsgi.body import Body
+from nova_lite.wsgi.endpoint import ACTION, DELETE, GET, POST, PUT, Endpoint, Handler, answer, many, one
 from nova_lite.wsgi.window import since, until
 
 RULES = rules.RULES
@@ -47,7 +49,7 @@ SERVERS = (
 )
 
 
-def _action(name, handler, rule, body, **more):  # type: ignore[no-untyped-def]
+def _action(name: str, handler: Handler, rule: str, body: Body, **more: Any) -> Endpoint:
     return ACTION(name, handler, load=handlers.find, rule=rule, body=body,
                   **{'answers': answer(202), 'errors': (404, 409), **more})
 
@@ -64,9 +66,11 @@ ACTIONS = (
 )
 
 
-# Until 2.102 the servers could also be reached under the name of a long gone extension.
+# Until 2.102 the servers could also be reached under the name of a long gone extension, which had these actions.
+_ALIAS_ACTIONS = frozenset(('', 'confirmResize', 'revertResize', 'reboot', 'resize', 'rebuild', 'createImage',
+                            'os-start', 'os-stop', 'trigger_crash_dump'))
 _ALIAS = tuple(dataclasses.replace(row, path=row.path.replace('/servers', '/os-volumes_boot', 1), when=until(102))
-               for row in SERVERS + ACTIONS)
+               for row in SERVERS + ACTIONS if row.action in _ALIAS_ACTIONS)
 
 PARTS = (
     GET(_METADATA, metadata.index, load=metadata.find_with_metadata, rule=rules.METADATA['index'],

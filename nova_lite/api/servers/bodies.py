@@ -31,8 +31,8 @@ NAME = Choice((formats.NAME, V21), (formats.LOOSE_NAME, V2))
 DISK_CONFIG: Schema = {'type': 'string', 'enum': ['AUTO', 'MANUAL']}
 ACCESS_IP_V4: Schema = {'type': ['string', 'null'], 'format': 'ipv4', 'maxLength': 39}
 ACCESS_IP_V6: Schema = {'type': ['string', 'null'], 'format': 'ipv6', 'maxLength': 39}
-HOSTNAME = text(63, 2, pattern='^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$')
-FQDN = text(255, 2, pattern='^[a-zA-Z0-9]+[a-zA-Z0-9.-]*[a-zA-Z0-9]+$')
+HOSTNAME = text(63, 2, pattern=r'^[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]$(?!\n)')
+FQDN = text(255, 2, pattern=r'^[a-zA-Z0-9][a-zA-Z0-9.-]*[a-zA-Z0-9]$(?!\n)')
 TAG = text(60, 1, pattern='^[^,/]*$')
 TAGS: Schema = {'type': 'array', 'items': TAG, 'maxItems': 50}
 UNIQUE_TAGS: Schema = {**TAGS, 'uniqueItems': True}
@@ -127,7 +127,7 @@ CREATE = Body(Object(
         Prop('description', formats.DESCRIPTION, since(19)),
         Prop('tags', UNIQUE_TAGS, since(52)),
         Prop('trusted_image_certificates', CERTIFICATES, since(63)),
-        Prop('host', text(255, 1, pattern='^[a-zA-Z0-9._-]*$'), since(74)),
+        Prop('host', text(255, 1, pattern=r'^[a-zA-Z0-9._-]*$(?!\n)'), since(74)),
         Prop('hypervisor_hostname', text(255, 1, format='printable'), since(74)),
         Prop('hostname', HOSTNAME, only(90, 93)),
         Prop('hostname', FQDN, since(94)),

@@ -3,8 +3,8 @@
 
 from typing import Any
 
+from nova_lite.api import shared
 from nova_lite.api.servers import view
-from nova_lite.db.queries import servers as rows
 from nova_lite.ops import change
 from nova_lite.ops import delete as removal
 from nova_lite.ops.base import NEEDED
@@ -20,14 +20,12 @@ _COLUMNS = {'name': 'name', 'OS-DCF:diskConfig': 'disk_config', 'accessIPv4': 'a
 
 def find(call: Call) -> Any:
     """The server of the path, as much of it as policy and operations need."""
-    with call.services.db.read() as conn:
-        return rows.get(conn, call.params['id'], TARGET)
+    return shared.find_server(call, call.params['id'], TARGET)
 
 
 def find_to_show(call: Call) -> Any:
     """The server of the path, with everything that an answer may show."""
-    with call.services.db.read() as conn:
-        return rows.get(conn, call.params['id'], view.COLUMNS)
+    return shared.find_server(call, call.params['id'], view.COLUMNS)
 
 
 def show(call: Call) -> Any:

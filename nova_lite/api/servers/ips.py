@@ -4,16 +4,17 @@
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.api import shared
 from nova_lite.api.servers import view
 from nova_lite.api.servers.handlers import TARGET
-from nova_lite.db.queries import servers as rows
 from nova_lite.wsgi.call import Call
+
+_COLUMNS = TARGET | {'addresses'}
 
 
 def find(call: Call) -> Any:
     """The server of the path, with its addresses."""
-    with call.services.db.read() as conn:
-        return rows.get(conn, call.params['server_id'], TARGET | {'addresses'})
+    return shared.find_server(call, call.params['server_id'], _COLUMNS)
 
 
 def index(call: Call) -> dict[str, Any]:

@@ -62,12 +62,16 @@ def _disk_config(value: str, name: str) -> Any:
 
 def _time(value: str, name: str) -> Any:
     """The second, the microsecond or the day that the text names."""
+    long = timedelta(seconds=1)
+    if len(value) <= len('2026-01-31'):
+        long = timedelta(days=1)
+    elif '.' in value:
+        long = timedelta(microseconds=1)
     try:
         begin = formats.parse_time(value)
-    except ValueError:
+        return Between(begin, begin + long)
+    except (ValueError, OverflowError):
         return NOTHING
-    exact = timedelta(microseconds=1) if begin.microsecond or '.' in value else timedelta(seconds=1)
-    return Between(begin, begin + (timedelta(days=1) if len(value) <= len('2026-01-31') else exact))
 
 
 def _moment(value: str, name: str) -> datetime:

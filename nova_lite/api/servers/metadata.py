@@ -4,22 +4,22 @@
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.api import shared
 from nova_lite.api.servers.handlers import TARGET
-from nova_lite.db.queries import servers as rows
 from nova_lite.ops import change
 from nova_lite.wsgi.call import Call
+
+_COLUMNS = TARGET | {'metadata'}
 
 
 def find(call: Call) -> Any:
     """The server of the path."""
-    with call.services.db.read() as conn:
-        return rows.get(conn, call.params['server_id'], TARGET)
+    return shared.find_server(call, call.params['server_id'], TARGET)
 
 
 def find_with_metadata(call: Call) -> Any:
     """The server of the path, with its metadata."""
-    with call.services.db.read() as conn:
-        return rows.get(conn, call.params['server_id'], TARGET | {'metadata'})
+    return shared.find_server(call, call.params['server_id'], _COLUMNS)
 
 
 def index(call: Call) -> dict[str, Any]:

@@ -19,7 +19,9 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds that a cast looks for a server when the caller says nothing, and for each retry when he does.
 CAST_PATIENCE = 5.0
-RETRY_PATIENCE = 0.5
+RETRY_PATIENCE = 1.0
+#: Looks in any case, as a busy machine may let a whole second pass between two of them.
+_LOOKS = 3
 #: A server that does not take what is sent to it for that long is passed over.
 SEND_TIMEOUT = 2.0
 _FIRST_PAUSE = 0.002
@@ -96,18 +98,18 @@ class Client:
     def _deliver(self, request: Request, patience: float) -> tuple[Entry, frames.Stream]:
         """Give the request to a server; returns it, and the connection that was used."""
         give_up = time.monotonic() + patience
-        pause = _FIRST_PAUSE
+        pause, looks = _FIRST_PAUSE, 0
         while True:
             entries = self._directory.servers(request.topic, request.server)
             for entry in self._in_turn(entries):
                 stream = self._deliver_to(entry, request)
                 if stream is not None:
                     return entry, stream
-            left = give_up - time.monotonic()
-            if left <= 0:
+            left, looks = give_up - time.monotonic(), looks + 1
+            if left <= 0 and (looks >= _LOOKS or not patience):
                 raise oslo_messaging.MessageDeliveryFailure(
                     f'{request}: none of {len(entries)} took it within {patience:g} seconds.')
-            time.sleep(min(pause, left))
+            time.sleep(min(pause, max(left, _FIRST_PAUSE)))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _in_turn(self, entries: list[Entry]) -> list[Entry]:
@@ -123,6 +125,11 @@ class Client:
                 try:
                     stream.send(request.frame)
                     return stream
+                except frames.Busy:
+                    # Not closed: a new connection would only be one more that waits to be read.
+                    self._pool.keep(entry.name, stream)
+                    LOG.warning('%s: server %s is too busy to take it.', request, entry.name)
+                    return None
                 except (BrokenPipeError, ConnectionResetError):
                     # It closed this connection while nobody used it; another may still be good.
                     stream.close()

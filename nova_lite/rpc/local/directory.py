@@ -145,12 +145,14 @@ class Directory:
 
     # --------------------------------------------------------------- names
 
-    def publish(self, topic: str, server: str, socket_id: str) -> Entry:
+    def entry(self, topic: str, server: str, socket_id: str) -> Entry:
+        """A name for a server, not yet put where clients look."""
+        return Entry(key(topic), key(server), f'{key(server)}@{socket_id}-{next(self._numbers)}')
+
+    def publish(self, entry: Entry) -> None:
         """Put a server's name where clients look."""
-        entry = Entry(key(topic), key(server), f'{key(server)}@{socket_id}-{next(self._numbers)}')
         os.makedirs(os.path.join(self.path, entry.topic), mode=0o700, exist_ok=True)
-        os.symlink(f'../s.{socket_id}', self._entry_path(entry))
-        return entry
+        os.symlink(f'../s.{entry.socket_id}', self._entry_path(entry))
 
     def withdraw(self, entry: Entry) -> None:
         """Take a server's name away."""

@@ -28,8 +28,8 @@ class LocalDriver(base.BaseDriver):
              transport_options: Any = None) -> Any:
         """Send a message, and for a call return its answer.
 
-        A call looks for a server as long as it would wait for an answer, a cast for five seconds or half a second
-        per retry.
+        A call looks for a server as long as it would wait for an answer, a cast for five seconds or one second per
+        retry.
         """
         frame = frames.encode({'ctxt': ctxt, 'message': message, 'id': uuid.uuid4().hex,
                                'call': bool(wait_for_reply), 'monitor': call_monitor_timeout})

@@ -38,6 +38,10 @@ def decode(body: bytes | bytearray) -> Any:
         raise FrameError(f'A frame of {len(body)} bytes is no JSON: {error}') from error
 
 
+class Busy(TimeoutError):
+    """The peer does not read, and what it has not read fills the connection."""
+
+
 class Stream:
     """Frames over a connected socket. Not for two readers or two writers at a time."""
 
@@ -46,8 +50,16 @@ class Stream:
         self._ahead = b''
 
     def send(self, frame: bytes) -> None:
-        """Hand a whole frame to the kernel, or raise OSError: then the peer will not get it as a whole."""
-        self.sock.sendall(frame)
+        """Hand a whole frame to the kernel, or raise OSError: then the peer will not get it as a whole.
+
+        Busy means that the peer has got nothing of it, so the connection is still good.
+        """
+        try:
+            sent = self.sock.send(frame)
+        except TimeoutError:
+            raise Busy from None
+        if sent < len(frame):
+            self.sock.sendall(memoryview(frame)[sent:])
 
     def receive(self) -> Any:
         """The next value; EOFError if the peer is gone, TimeoutError as the socket is set."""

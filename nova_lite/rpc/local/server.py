@@ -187,8 +187,9 @@ class Hub:
                 self._directory.make()
                 self._socket_id, self._sock = self._directory.listen()
                 concurrency.spawn(self._accept, self._sock)
-            entry = self._directory.publish(topic, server, self._socket_id)
+            entry = self._directory.entry(topic, server, self._socket_id)
             self._listeners[entry.name] = listener
+            self._directory.publish(entry)
             return entry
 
     def withdraw(self, listener: Listener) -> None:

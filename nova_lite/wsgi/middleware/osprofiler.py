@@ -3,14 +3,12 @@
 
 from typing import Any
 
-from nova_lite.wsgi import provided
+from nova_lite import telemetry
 
 
 def factory(global_conf: dict[str, str], **local_conf: str) -> Any:
     """Paste filter factory."""
-    conf = provided.get('conf')
-    if 'profiler' not in conf or not conf.profiler.enabled:
+    profiles = telemetry.profiles()
+    if profiles is None:
         return lambda app: app
-    from osprofiler import web
-    web.enable(conf.profiler.hmac_keys)
-    return lambda app: web.WsgiMiddleware(app, hmac_keys=conf.profiler.hmac_keys, enabled=True)
+    return profiles.wsgi

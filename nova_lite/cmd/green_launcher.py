@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The launcher of the eventlet backend: oslo.service's, made to lose neither signals nor requests."""
+
+import logging
+import os
+import signal
+from typing import Any
+
+from oslo_service import service as oslo_service
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between looks at the children; the default of 10 ms keeps a processor from sleeping.
+_LOOK = 0.1
+_SIGNALS = frozenset((signal.SIGTERM, signal.SIGHUP, signal.SIGINT))
+
+
+class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
+    """Runs services that say how many workers they want (``wanted()``).
+
+    oslo.service lets a worker die of a signal that comes while it handles another one, and forgets a signal
+    that comes while it forks.
+    """
+
+    def __init__(self, conf: Any, in_terminal: bool) -> None:
+        self._in_terminal = in_terminal
+        self._stopping = False
+        super().__init__(conf, wait_interval=_LOOK, restart_method='mutate')
+
+    # ------------------------------------------------------------- the parent
+
+    def handle_signal(self) -> None:
+        super().handle_signal()
+        if self._in_terminal:
+            self.signal_handler.add_handler('SIGINT', self._handle_term)
+
+    def _respawn_children(self) -> None:
+        for wrap in set(self.children.values()):
+            self._adjust(wrap)
+        super()._respawn_children()
+
+    def _adjust(self, wrap: Any) -> None:
+        wrap.workers = wrap.service.wanted()
+        while self.running and len(wrap.children) < wrap.workers:
+            self._start_child(wrap)
+        for pid in sorted(wrap.children)[wrap.workers:]:
+            LOG.info('Worker %d is one too many and is stopped', pid)
+            os.kill(pid, signal.SIGTERM)
+
+    def _start_child(self, wrap: Any) -> Any:
+        # A signal waits until the child is there to take it with its own handlers, and its own hub.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            return super()._start_child(wrap)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+    # ------------------------------------------------------------- a child
+
+    def _child_process(self, service: Any) -> Any:
+        self.launcher = super()._child_process(service)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        return self.launcher
+
+    def _child_process_handle_signal(self) -> None:
+        self.signal_handler.clear()
+        self.signal_handler.add_handler('SIGTERM', self._child_stop)
+        self.signal_handler.add_handler('SIGHUP', self._child_reload)
+        # The terminal sends Ctrl-C to every process; there the parent tells the children.
+        self.signal_handler.add_handler('SIGINT', _ignore if self._in_terminal else self._fast_exit)
+
+    def _child_stop(self, *args: Any) -> None:
+        # Who stops a whole process group reaches a worker twice, through the parent too.
+        if not self._stopping:
+            self._stopping = True
+            self.launcher.stop()
+
+    def _child_reload(self, *args: Any) -> None:
+        if not self._stopping:
+            LOG.info('Reloading')
+            self.launcher.restart()
+
+
+def _ignore(*args: Any) -> None:
+    """Leave it to the parent."""
