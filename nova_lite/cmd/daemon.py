@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all daemons do at start: read the configuration, set up logs, say in one sentence why they cannot go on."""
 
+import contextlib
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -34,6 +35,7 @@ def configure(argv: Sequence[str], prog: str, files: Sequence[str] | None = None
         raise errors.StartError(reason=f'There is no configuration file {", ".join(error.config_files)}.') from error
     except (cfg.ConfigFileParseError, cfg.ConfigFileValueError, cfg.RequiredOptError) as error:
         raise errors.StartError(reason=f'The configuration cannot be read: {error}') from error
+    check.refuse_wrong_values(config)
     log.setup(config, prog)
     conf.use(config)
     return config
@@ -74,16 +76,31 @@ def _version() -> str:
     return metadata.version('nova-lite')
 
 
+@contextlib.contextmanager
+def explained(prog: str) -> Iterator[None]:
+    """What keeps a program from starting is told in one sentence, and ends it with 1."""
+    try:
+        yield
+    except errors.Error as error:
+        text = str(error)
+    except cfg.Error as error:
+        text = f'The configuration cannot be used: {error}'
+    except Exception:
+        LOG.exception('%s cannot start', prog)
+        text = 'The start failed for a reason that was not foreseen; the log has it'
+    else:
+        return
+    print(f'{prog}: {text}{"" if text.endswith(".") else "."}', file=sys.stderr)
+    sys.exit(1)
+
+
 def main(prog: str, parts: Callable[[Any], Sequence[launch.Part]], argv: Sequence[str] | None = None) -> int:
     """Run a daemon made of ``parts(conf)`` until it is told to end; its exit code."""
-    try:
+    with explained(prog):
         config = configure(sys.argv[1:] if argv is None else argv, prog)
         launched = parts(config)
         report_on_signal(config)
         warn_of_unknown_options(config)
-    except errors.Error as error:
-        print(f'{prog}: {error}', file=sys.stderr)
-        return 1
     LOG.info('%s starts on the %s backend', prog, concurrency.backend())
     launch.run(config, launched)
     return 0

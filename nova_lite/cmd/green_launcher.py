@@ -24,15 +24,20 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
 
     def __init__(self, conf: Any, in_terminal: bool) -> None:
         self._in_terminal = in_terminal
+        self._handles = False
         self._stopping = False
         super().__init__(conf, wait_interval=_LOOK, restart_method='mutate')
 
     # ------------------------------------------------------------- the parent
 
     def handle_signal(self) -> None:
-        super().handle_signal()
-        if self._in_terminal:
-            self.signal_handler.add_handler('SIGINT', self._handle_term)
+        """Called before each wait, but handlers add up, so only the first call adds them."""
+        if not self._handles:
+            self._handles = True
+            self.signal_handler.add_handler('SIGTERM', self._handle_term)
+            self.signal_handler.add_handler('SIGHUP', self._handle_hup)
+            self.signal_handler.add_handler('SIGINT', self._handle_term if self._in_terminal else self._fast_exit)
+            self.signal_handler.add_handler('SIGALRM', self._on_alarm_exit)
 
     def _respawn_children(self) -> None:
         for wrap in set(self.children.values()):

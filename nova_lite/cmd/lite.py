@@ -114,12 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     state_dir = options.state_dir.expanduser().absolute()
     os.umask(0o077)
-    try:
-        with _alone(state_dir):
-            _start(options, state_dir)
-    except errors.Error as error:
-        print(f'{PROG}: {error}', file=sys.stderr)
-        return 1
+    with daemon.explained(PROG), _alone(state_dir):
+        _start(options, state_dir)
     return 0
 
 

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what a configuration file sets and nothing reads.
+"""Finds what a configuration file sets and nothing reads, and what nobody could use.
 
-oslo.config ignores a misspelt option.  Here every name in the files is held against the options
+oslo.config ignores a misspelt option, and looks at a value only when something asks for it.  Here every name in the files is held against the options
 that are registered and, only if some remain, against all that the libraries could register.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from oslo_config import cfg
+
+from nova_lite import errors
 
 # Libraries that read the same files, by their name under the entry point oslo.config.opts.
 NAMESPACES = (
@@ -19,6 +22,9 @@ NAMESPACES = (
 )
 # Which further options these sections take depends on their auth_type.
 AUTH_SECTIONS = ('keystone_authtoken', 'service_user', 'glance')
+
+# The file and the reason in what oslo.config says of a value.
+_WRONG_VALUE = re.compile(r"Value for option .*detail='(.*)'\) is not valid: (.*)", re.DOTALL)
 
 Known = dict[str, set[str]]
 
@@ -35,6 +41,25 @@ class Unknown:
     def __str__(self) -> str:
         text = f'{self.path}: nothing reads [{self.group}] {self.name}'
         return f'{text}; did you mean {self.suggestion}?' if self.suggestion else f'{text}.'
+
+
+def refuse_wrong_values(conf: cfg.ConfigOpts) -> None:
+    """``StartError`` for an option whose value does not fit."""
+    for group, names in _options(conf).items():
+        for name in names:
+            try:
+                conf[group][name] if group != 'DEFAULT' else conf[name]
+            except cfg.Error as error:
+                found = _WRONG_VALUE.fullmatch(str(error))
+                raise errors.StartError(reason=f'[{group}] {name} in {found[1]} cannot be used: {found[2]}.'
+                                        if found else str(error)) from error
+
+
+def _options(conf: cfg.ConfigOpts) -> Known:
+    known: Known = {'DEFAULT': {entry['opt'].dest for entry in conf._opts.values()}}
+    for group, registered in conf._groups.items():
+        known.setdefault(group, set()).update(entry['opt'].dest for entry in registered._opts.values())
+    return known
 
 
 def unknown_options(conf: cfg.ConfigOpts) -> list[Unknown]:

@@ -80,12 +80,12 @@ def is_on() -> bool:
     return bool(_tracers)
 
 
-def spans() -> 'Spans | None':
+def open_telemetry() -> 'Spans | None':
     """OpenTelemetry, where it is on."""
     return _spans
 
 
-def profiles() -> 'Profiles | None':
+def os_profiler() -> 'Profiles | None':
     """OSprofiler, where it is on."""
     return _profiles
 

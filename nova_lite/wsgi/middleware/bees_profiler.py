@@ -19,7 +19,7 @@ _ATTRIBUTES = (('http.request.method', 'REQUEST_METHOD'), ('url.scheme', 'wsgi.u
 
 def factory(global_conf: dict[str, str], **local_conf: str) -> Any:
     """Paste filter factory."""
-    spans = telemetry.spans()
+    spans = telemetry.open_telemetry()
     if spans is None:
         return lambda app: app
     return lambda app: BeesProfiler(app, spans)

@@ -8,7 +8,7 @@ from nova_lite import telemetry
 
 def factory(global_conf: dict[str, str], **local_conf: str) -> Any:
     """Paste filter factory."""
-    profiles = telemetry.profiles()
+    profiles = telemetry.os_profiler()
     if profiles is None:
         return lambda app: app
     return profiles.wsgi
