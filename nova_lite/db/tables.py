@@ -276,3 +276,33 @@ quota_usages = _table(
     sa.Column('cores', sa.BigInteger, nullable=False),
     sa.Column('ram', sa.BigInteger, nullable=False),         # MiB
 )
+
+# Limits that an administrator set. kind: class (subject is its name) or project (subject is its id); with a
+# user_id it is the limit of that user in the project, without it is empty.
+quota_limits = _table(
+    'quota_limits',
+    sa.Column('kind', Name(8), primary_key=True),
+    sa.Column('subject', Name(), primary_key=True),
+    sa.Column('user_id', Name(), primary_key=True),
+    sa.Column('resource', Name(32), primary_key=True),
+    sa.Column('hard_limit', sa.Integer, nullable=False),     # -1 is without limit
+)
+
+server_groups = _table(
+    'server_groups',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('uuid', Uuid(), nullable=False, unique=True),
+    sa.Column('project_id', Name(), nullable=False),
+    sa.Column('user_id', Name(), nullable=False),
+    sa.Column('name', Name(), nullable=False),
+    sa.Column('policy', Name(32), nullable=False),
+    sa.Column('rules', Json, nullable=False),                # max_server_per_host
+    sa.Column('created_at', Time, nullable=False),
+)
+sa.Index('ix_server_groups_project', server_groups.c.project_id, server_groups.c.id)
+
+server_group_members = _table(
+    'server_group_members',
+    sa.Column('server_uuid', Uuid(), primary_key=True),      # a server is in one group at most
+    sa.Column('group_id', Id, sa.ForeignKey('server_groups.id', ondelete='CASCADE'), nullable=False, index=True),
+)

@@ -10,24 +10,23 @@ from typing import Any
 import kombu.exceptions
 import oslo_messaging
 from oslo_config import cfg
-from oslo_messaging._drivers import amqp, common, impl_rabbit
-
-GROUP = 'oslo_messaging_rabbit'
+from oslo_messaging._drivers import common, impl_rabbit
 
 #: How often a sender tries again to reach the broker: two to three seconds.
 RETRIES = 1
 
 
-def set_defaults(conf: cfg.ConfigOpts) -> None:
-    """Make the driver's options known, with the defaults that our messages need."""
-    conf.register_opts([*amqp.amqp_opts, *impl_rabbit.rabbit_opts], group=GROUP)
-    # A queue that is neither replicated nor on disk loses accepted messages with its node.
-    conf.set_default('rabbit_quorum_queue', True, group=GROUP)
-    # Back within five seconds once the broker is; half a minute stops a whole cluster for as long.
-    conf.set_default('rabbit_retry_backoff', 1, group=GROUP)
-    conf.set_default('rabbit_interval_max', 5, group=GROUP)
-    # This also bounds how long a sender is held up by a broker that is cut off without a word.
-    conf.set_default('heartbeat_timeout_threshold', 20, group=GROUP)
+def set_defaults() -> None:
+    """Change what the driver's options are when nobody sets them."""
+    cfg.set_defaults(
+        impl_rabbit.rabbit_opts,
+        # A queue that is neither replicated nor on disk loses accepted messages with its node.
+        rabbit_quorum_queue=True,
+        # Back within five seconds once the broker is; half a minute stops a whole cluster for as long.
+        rabbit_retry_backoff=1,
+        rabbit_interval_max=5,
+        # This also bounds how long a sender is held up by a broker that is cut off without a word.
+        heartbeat_timeout_threshold=20)
 
 
 class Driver(impl_rabbit.RabbitDriver):

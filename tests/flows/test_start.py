@@ -78,12 +78,12 @@ def test_a_taken_port_is_named(tmp_path):
     assert str(port) in said and 'taken' in said
 
 
-@pytest.mark.parametrize('where', ['a directory of others', 'a file', 'below a file', 'a full file system'])
+@pytest.mark.parametrize('where', ['a directory of others', 'a file', 'below a file', 'a place without directories'])
 def test_an_unusable_state_directory_is_named(tmp_path, where):
     directory = tmp_path / 'theirs'
     if where == 'a directory of others':
         directory.mkdir(mode=0o555)
-    elif where == 'a full file system':
+    elif where == 'a place without directories':
         directory = Path('/proc/nova-lite')
     else:
         directory.write_text('')
@@ -103,11 +103,8 @@ def as_nobody(*arguments):
 
 @pytest.mark.parametrize(('arguments', 'named'), [
     (['up', '--colour', 'red'], '--colour'),
-    (['up', '--port', 'http'], 'http'),
     (['up', '--port', '70000'], '70000'),
-    (['up', '--computes', '0'], "'0'"),
     (['up', '--workers', 'many'], 'many'),
-    (['up', 'here'], 'here'),
     (['down'], 'down'),
     ([], 'COMMAND'),
 ])
@@ -136,11 +133,10 @@ def test_an_unusable_configuration_file_is_explained(tmp_path, text, named):
     assert named in said
 
 
-@pytest.mark.parametrize('command', ['api', 'conductor', 'compute'])
-@pytest.mark.parametrize(('text', 'named'), [
-    (None, 'nova.conf'),
-    ('[DEFAULT]\nreport_interval = often\n', 'report_interval'),
-    ('[DEFAULT]\ntransport_url = pigeon://\n', 'transport_url'),
+@pytest.mark.parametrize(('command', 'text', 'named'), [
+    ('api', None, 'nova.conf'),
+    ('conductor', '[DEFAULT]\nreport_interval = often\n', 'report_interval'),
+    ('compute', '[DEFAULT]\ntransport_url = pigeon://\n', 'transport_url'),
 ])
 def test_a_daemon_explains_an_unusable_configuration(tmp_path, command, text, named):
     file = tmp_path / 'nova.conf'
