@@ -133,6 +133,18 @@ class ImageNotFound(NotFound):
     message = 'No image {image}.'
 
 
+class AggregateNotFound(NotFound):
+    message = 'There is no aggregate {aggregate}.'
+
+
+class AggregateHostNotFound(NotFound):
+    message = 'Host {host} is not in aggregate {aggregate}.'
+
+
+class ServerGroupNotFound(NotFound):
+    message = 'There is no server group {group}.'
+
+
 class TagNotFound(NotFound):
     message = 'Server {server} has no tag {tag}.'
 
@@ -157,6 +169,14 @@ class FlavorAccessExists(Conflict):
 
 class KeypairExists(Conflict):
     message = 'A keypair named {name!r} exists already.'
+
+
+class AggregateExists(Conflict):
+    message = 'An aggregate named {name!r} exists already.'
+
+
+class AggregateHostExists(Conflict):
+    message = 'Host {host} is in aggregate {aggregate} already.'
 
 
 class WrongState(Conflict):

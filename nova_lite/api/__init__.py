@@ -22,6 +22,7 @@ from nova_lite.api import (
     instance_actions,
     keypairs,
     limits,
+    openapi,
     servers,
     services,
     versions,
@@ -41,6 +42,7 @@ ROOMS: tuple[ModuleType, ...] = (
     flavor_extra_specs,
     flavor_access,
     extensions,
+    openapi,
     versions,
 )
 

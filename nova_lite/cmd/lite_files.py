@@ -4,6 +4,8 @@
 import configparser
 import io
 import os
+import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +50,14 @@ class Cloud:
                     f"  curl -H 'X-Auth-Token: admin:admin' {endpoint}/v2.1/servers", '', f'Log: {self.log_file}']
         return [*lines, 'In another terminal:', '',
                 f'  export OS_CLIENT_CONFIG_FILE={self.clouds_file} OS_CLOUD={CLOUD}',
-                f'  openstack server create --image {imagestore.DEFAULT_IMAGE} --flavor m1.nano --nic none '
+                f'  {_client()} server create --image {imagestore.DEFAULT_IMAGE} --flavor m1.nano --nic none '
                 '--wait first', '', f'Log: {self.log_file}   Stop: Ctrl-C']
+
+
+def _client() -> str:
+    """The openstack command as a shell finds it, which may be only in our own environment."""
+    beside = Path(sys.executable).parent / 'openstack'
+    return str(beside) if beside.exists() and shutil.which('openstack') is None else 'openstack'
 
 
 def private(path: str, flags: int) -> int:

@@ -8,9 +8,12 @@ nor pays for a call.  What no traced request caused (heartbeats, sweeps) is in n
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
+
+from oslo_config import cfg
 
 if TYPE_CHECKING:
     from nova_lite.telemetry.profiles import Profiles
@@ -41,6 +44,8 @@ class Tracer(Protocol):
     def close(self) -> None:
         """Trace nothing more."""
 
+
+_LIBRARY = 'opentelemetry'
 
 _tracers: list[Tracer] = []
 _spans: 'Spans | None' = None
@@ -129,6 +134,30 @@ def flush() -> None:
     """Send what is held back; a worker that ends calls no exit handlers."""
     for tracer in _tracers:
         tracer.flush()
+
+
+@contextlib.contextmanager
+def unseen(conf: Any) -> Iterator[None]:
+    """Imports in the block find no OpenTelemetry, unless somebody uses it.
+
+    oslo.middleware would load all of it (3 MiB in each process) wherever it is installed, for a filter of its own
+    that an operator may put into the paste file.
+    """
+    if is_on() or _LIBRARY in sys.modules or _has_filter_of_oslo(conf):
+        yield
+        return
+    sys.modules[_LIBRARY] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[_LIBRARY]
+
+
+def _has_filter_of_oslo(conf: Any) -> bool:
+    probe = cfg.ConfigOpts()
+    probe.register_opt(cfg.BoolOpt('enabled', default=False), group='oslo_middleware_tracing')
+    probe([], default_config_files=conf.config_file or [], default_config_dirs=conf.config_dir or [])
+    return bool(probe.oslo_middleware_tracing.enabled)
 
 
 @contextlib.contextmanager

@@ -56,6 +56,11 @@ class Call:
         return None if project is None else (project, getattr(self.target, 'user_id', None))
 
     @property
+    def minor(self) -> int:
+        """The version asked for. Only what describes the API may want it; all else has windows and flags."""
+        return self._minor
+
+    @property
     def columns(self) -> frozenset[str]:
         """The database columns that the answer's view reads."""
         return self.plan.columns if self.plan else frozenset()

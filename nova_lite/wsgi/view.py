@@ -77,6 +77,16 @@ class Plan:
     columns: frozenset[str]
     needs: tuple[str, ...]
 
+    @property
+    def certain(self) -> frozenset[str]:
+        """Names that every row shows."""
+        return frozenset(self.plain).union(name for name, _ in self.always)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names that a row can show."""
+        return self.certain.union(name for name, _ in self.sometimes)
+
     def render(self, rows: Sequence[Any], rendering: 'Rendering') -> list[dict[str, Any]]:
         """The rows as JSON objects; each loader runs once for all of them."""
         rows = _quick(rows)

@@ -30,6 +30,11 @@ def get(conn: Conn, aggregate_id: int) -> sa.Row[Any] | None:
     return conn.execute(sa.select(AGGREGATES).where(AGGREGATES.c.id == aggregate_id)).first()
 
 
+def lock(conn: sa.Connection, aggregate_id: int) -> sa.Row[Any] | None:
+    """The aggregate with this row id, which nobody else changes before this transaction ends."""
+    return conn.execute(sa.select(AGGREGATES).where(AGGREGATES.c.id == aggregate_id).with_for_update()).first()
+
+
 def members(conn: Conn, aggregate_ids: Collection[int]) -> dict[int, list[str]]:
     """The hosts of each aggregate, sorted."""
     statement = sa.select(MEMBERS.c.aggregate_id, MEMBERS.c.host).where(

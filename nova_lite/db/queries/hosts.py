@@ -8,7 +8,7 @@ narrow the candidates, and its words explain why there are none.
 
 import datetime
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -257,6 +257,12 @@ def exists(conn: Conn, host: str | None, node: str | None) -> bool:
     if node is not None:
         query = query.where(HOSTS.c.hypervisor_hostname == node)
     return conn.execute(query.limit(1)).first() is not None
+
+
+def lock_counts(conn: sa.Connection, names: Collection[str]) -> dict[str, int]:
+    """How many servers each of these hosts has; none is placed on them before this transaction ends."""
+    query = sa.select(HOSTS.c.host, HOSTS.c.servers).where(HOSTS.c.host.in_(list(names))).order_by(HOSTS.c.id)
+    return dict(tuple(row) for row in conn.execute(query.with_for_update()))
 
 
 def page(conn: Conn, *, limit: int | None = None, after_id: int | None = None,

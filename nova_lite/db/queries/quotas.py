@@ -37,6 +37,26 @@ def usage(conn: Conn, project_id: str) -> dict[str, int]:
     return _usage(conn, _USAGE, project_id)
 
 
+def usage_locked(conn: sa.Connection, project_id: str) -> dict[str, int]:
+    """What the project uses; nobody else books anything for it before this transaction ends."""
+    _make_row(conn, project_id)
+    return _usage(conn, _USAGE_LOCKED, project_id)
+
+
+_OF_USER = sa.select(SERVERS.c.flavor).where(
+    SERVERS.c.deleted == sa.false(), SERVERS.c.project_id == sa.bindparam('project'),
+    SERVERS.c.user_id == sa.bindparam('user'))
+
+
+def usage_of_user(conn: Conn, project_id: str, user_id: str) -> dict[str, int]:
+    """What the servers of one user use, counted; only who has limits of his own needs it."""
+    used = dict.fromkeys(model.RESOURCES, 0)
+    for flavor in conn.execute(_OF_USER, {'project': project_id, 'user': user_id}).scalars():
+        for resource, amount in model.use_of(flavor).items():
+            used[resource] += amount
+    return used
+
+
 def use(conn: sa.Connection, project_id: str, wanted: Mapping[str, int], limits: Mapping[str, int]) -> None:
     """Book ``wanted``, or book nothing and raise ``OverQuota``."""
     values: dict[str, object] = {'project': project_id}
@@ -55,9 +75,7 @@ def use_most(conn: sa.Connection, project_id: str, flavor: Mapping[str, int], co
     """Book as many servers of ``flavor`` as fit: at most ``counts[1]``, and ``OverQuota`` below ``counts[0]``."""
     least, most = counts
     if least < most:
-        _make_row(conn, project_id)
-        used = _usage(conn, _USAGE_LOCKED, project_id)
-        fits = model.most(flavor, used, limits)
+        fits = model.most(flavor, usage_locked(conn, project_id), limits)
         most = most if fits is None else max(least, min(most, fits))
     use(conn, project_id, model.use_of(flavor, most), limits)
     return most

@@ -5,18 +5,19 @@ Each is left out of the pipeline where its options switch it off, so that a requ
 it, and refusals have the shape of every other fault.
 """
 
+import importlib
 from typing import Any
 
 import webob.exc
 
-from nova_lite import errors
+from nova_lite import errors, telemetry
 from nova_lite.wsgi import faults, provided
 
 
 def cors_factory(global_conf: dict[str, str], **local_conf: str) -> Any:
     """Paste filter factory: cross-origin requests of the origins in ``[cors] allowed_origin``."""
+    conf = _configured()
     from oslo_middleware import cors
-    conf = provided.get('conf')
     conf.register_opts(cors.OPTS, 'cors')
     if not conf.cors.allowed_origin:
         return lambda app: app
@@ -25,8 +26,8 @@ def cors_factory(global_conf: dict[str, str], **local_conf: str) -> Any:
 
 def http_proxy_to_wsgi_factory(global_conf: dict[str, str], **local_conf: str) -> Any:
     """Paste filter factory: scheme and host as a proxy's headers tell them, where those may be believed."""
+    conf = _configured()
     from oslo_middleware import http_proxy_to_wsgi
-    conf = provided.get('conf')
     conf.register_opts(http_proxy_to_wsgi.OPTS, 'oslo_middleware')
     if not conf.oslo_middleware.enable_proxy_headers_parsing:
         return lambda app: app
@@ -35,7 +36,16 @@ def http_proxy_to_wsgi_factory(global_conf: dict[str, str], **local_conf: str) -
 
 def sizelimit_factory(global_conf: dict[str, str], **local_conf: str) -> Any:
     """Paste filter factory: refuses bodies over ``[oslo_middleware] max_request_body_size``."""
-    return lambda app: SizeLimit(app, provided.get('conf'))
+    conf = _configured()
+    return lambda app: SizeLimit(app, conf)
+
+
+def _configured() -> Any:
+    """The configuration; from now on the library can be imported for no more than it is worth."""
+    conf = provided.get('conf')
+    with telemetry.unseen(conf):
+        importlib.import_module('oslo_middleware')
+    return conf
 
 
 class SizeLimit:
