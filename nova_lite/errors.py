@@ -157,6 +157,10 @@ class MarkerNotFound(Invalid):
     message = 'Marker {marker} names nothing in this list.'
 
 
+class MigrationNotFound(NotFound):
+    message = 'Server {server} has no migration {migration}.'
+
+
 # ---------------------------------------------------------------- conflict
 
 class FlavorExists(Conflict):
@@ -225,3 +229,9 @@ class HypervisorError(Error):
     """The hypervisor did not do what it was asked to."""
 
     message = '{reason}'
+
+
+class MigrationAborted(HypervisorError):
+    """Somebody asked for it."""
+
+    message = 'The live migration of server {server} was aborted.'

@@ -12,19 +12,34 @@ from oslo_policy import policy as oslo_policy
 
 from nova_lite import errors
 from nova_lite.api import (
+    aggregates,
+    assisted_volume_snapshots,
     availability_zones,
+    console_auth_tokens,
     extensions,
     flavor_access,
     flavor_extra_specs,
     flavors,
+    gone,
     history,
+    hosts,
     hypervisors,
     instance_actions,
     keypairs,
     limits,
+    migrations,
     openapi,
+    quotas,
+    server_diagnostics,
+    server_external_events,
+    server_groups,
+    server_migrations,
+    server_password,
+    server_topology,
     servers,
     services,
+    simple_tenant_usage,
+    usage_audit_log,
     versions,
 )
 from nova_lite.wsgi import microversion, provided, router
@@ -39,11 +54,26 @@ ROOMS: tuple[ModuleType, ...] = (
     services,
     availability_zones,
     limits,
+    server_groups,
+    quotas,
+    aggregates,
+    simple_tenant_usage,
+    server_external_events,
     flavor_extra_specs,
     flavor_access,
+    hosts,
+    usage_audit_log,
+    assisted_volume_snapshots,
+    gone,
     extensions,
     openapi,
     versions,
+    server_diagnostics,
+    server_password,
+    server_topology,
+    console_auth_tokens,
+    migrations,
+    server_migrations,
 )
 
 REDIRECTS = {'': '/'}
@@ -52,6 +82,9 @@ REDIRECTS = {'': '/'}
 def endpoints() -> list[Endpoint]:
     """Every operation of the API."""
     return [row for room in ROOMS for row in room.ENDPOINTS]
+
+
+openapi.rows_of = endpoints
 
 
 def list_rules() -> list[oslo_policy.RuleDefault]:

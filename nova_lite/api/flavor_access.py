@@ -96,9 +96,9 @@ def remove(call: Call) -> Raw:
 
 
 ENDPOINTS = (
-    GET(_LIST, index, rule=LIST_RULE, query=shared.NOTHING_KNOWN, load=find, errors=(404,)),
-    ACTION('addTenantAccess', add, path=_ACTION, rule=ADD_RULE, body=ADD, load=find_for_action,
+    GET(_LIST, index, rule=LIST_RULE, query=shared.NOTHING_KNOWN, rule_first=True, load=find, errors=(404,)),
+    ACTION('addTenantAccess', add, path=_ACTION, rule=ADD_RULE, body=ADD, rule_first=True, load=find_for_action,
            flags=(REFUSE_PUBLIC, since(7)), errors=(400, 403, 404, 409)),
     ACTION('removeTenantAccess', remove, path=_ACTION, rule=REMOVE_RULE, body=REMOVE,
-           load=find_for_action, errors=(400, 403, 404)),
+           rule_first=True, load=find_for_action, errors=(400, 403, 404)),
 )

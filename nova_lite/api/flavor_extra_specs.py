@@ -115,11 +115,11 @@ def delete(call: Call) -> None:
 
 
 ENDPOINTS = (
-    GET(_ALL, index, rule=INDEX_RULE, query=shared.NOTHING_KNOWN, load=find, errors=(404,)),
-    POST(_ALL, create, rule=CREATE_RULE, body=CREATE, load=find_for_create, flags=_FLAGS,
+    GET(_ALL, index, rule=INDEX_RULE, query=shared.NOTHING_KNOWN, rule_first=True, load=find, errors=(404,)),
+    POST(_ALL, create, rule=CREATE_RULE, body=CREATE, rule_first=True, load=find_for_create, flags=_FLAGS,
          errors=(400, 404, 409)),
-    GET(_ONE, show, rule=SHOW_RULE, query=shared.NOTHING_KNOWN, load=find, errors=(404,)),
-    PUT(_ONE, update, rule=UPDATE_RULE, body=UPDATE, load=find_for_update, flags=_FLAGS,
+    GET(_ONE, show, rule=SHOW_RULE, query=shared.NOTHING_KNOWN, rule_first=True, load=find, errors=(404,)),
+    PUT(_ONE, update, rule=UPDATE_RULE, body=UPDATE, rule_first=True, load=find_for_update, flags=_FLAGS,
         errors=(400, 404, 409)),
-    DELETE(_ONE, delete, rule=DELETE_RULE, load=find, errors=(404,)),
+    DELETE(_ONE, delete, rule=DELETE_RULE, rule_first=True, load=find, errors=(404,)),
 )

@@ -12,7 +12,7 @@ from oslo_policy import policy as oslo_policy
 from nova_lite import errors
 from nova_lite.wsgi import window
 from nova_lite.wsgi.call import Call
-from nova_lite.wsgi.endpoint import Endpoint
+from nova_lite.wsgi.endpoint import Answer, Endpoint
 from nova_lite.wsgi.window import until
 
 RULES: tuple[oslo_policy.RuleDefault, ...] = ()
@@ -90,8 +90,8 @@ _SUMMARY = 'Removed: '
 
 def _row(method: str, where: str, why: str) -> Endpoint:
     path, _, action = where.partition(' ')
-    return Endpoint(method, path, gone, action=action, when=_UNTIL.get(action, window.ALWAYS), errors=(410,),
-                    summary=_SUMMARY + why)
+    return Endpoint(method, path, gone, action=action, when=_UNTIL.get(action, window.ALWAYS),
+                    answers=(Answer(410),), summary=_SUMMARY + why)
 
 
 ENDPOINTS = tuple(_row(method, where, why) for methods, where, why in _GONE for method in methods.split())

@@ -140,12 +140,13 @@ def create(call: Call) -> _Made:
     if public is not None:
         fingerprint = keys.fingerprint(kind, public)
     # Keys are dear, so nobody gets one made whom the quota refuses anyway.
-    ops.check_quota(call.services, owner)
+    ops.check_quota(call.services, owner, call.context.project_id)
     if public is None:
         made = call.aside(keys.generate, kind, owner)
         private, public, fingerprint = made.private_key, made.public_key, made.fingerprint
     row = _Made(body['name'].strip(), kind, owner, public, fingerprint, private)
-    ops.add(call.services, ops.AddKeypair(row.user_id, row.name, row.type, row.public_key, row.fingerprint))
+    ops.add(call.services, ops.AddKeypair(row.user_id, row.name, row.type, row.public_key, row.fingerprint,
+                                          call.context.project_id))
     return row
 
 

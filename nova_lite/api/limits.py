@@ -10,7 +10,8 @@ from typing import Any
 
 from nova_lite.api import shared
 from nova_lite.auth import policy
-from nova_lite.db.queries import quotas as rows
+from nova_lite.db.queries import quota_limits
+from nova_lite.ops import quotas as ops
 from nova_lite.wsgi import formats
 from nova_lite.wsgi.body import Param, Query
 from nova_lite.wsgi.call import Call
@@ -60,8 +61,6 @@ LIMITS = View(
 
 # What Neutron keeps the books of, as Nova shows it since it does no networking itself.
 _NEUTRON = {'elsewhere': -1, 'used_elsewhere': 0}
-_FROM_OPTIONS = ('metadata_items', 'instances', 'cores', 'ram', 'key_pairs', 'server_groups', 'server_group_members',
-                 'injected_files', 'injected_file_content_bytes')
 
 # ----------------------------------------------------------------- handlers
 
@@ -71,11 +70,11 @@ def index(call: Call) -> dict[str, int]:
     project = call.query.get('tenant_id')
     if project is not None:
         call.authorize(OTHER_PROJECT_RULE)
-    options = call.services.conf.quota
+    project = project or call.context.project_id or ''
     with call.services.db.read() as conn:
-        used = rows.usage(conn, project or call.context.project_id or '')
-    return {**_NEUTRON, 'used_server_groups': 0, **{name: options[name] for name in _FROM_OPTIONS},
-            **{f'used_{name}': amount for name, amount in used.items()}}
+        limits = quota_limits.effective(conn, call.services.conf.quota, project)
+        used = ops.usage(conn, project)
+    return {**_NEUTRON, **limits.project, **{f'used_{name}': amount for name, amount in used.items()}}
 
 
 ENDPOINTS = (

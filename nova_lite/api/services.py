@@ -174,9 +174,9 @@ def delete(call: Call) -> None:
 ENDPOINTS = (
     GET('/os-services', index, rule=LIST_RULE, query=LIST_QUERY, show=many('services', SERVICE, links=False)),
     PUT(_ONE, change_by_verb, rule=UPDATE_RULE, when=until(52), body=BY_VERB,
-        load=find_by_verb, flags=(CAN_FORCE_DOWN, since(11)), errors=(400, 404)),
-    PUT(_ONE, change, rule=UPDATE_RULE, when=since(53), body=CHANGE, load=find,
+        rule_first=True, load=find_by_verb, flags=(CAN_FORCE_DOWN, since(11)), errors=(400, 404)),
+    PUT(_ONE, change, rule=UPDATE_RULE, when=since(53), body=CHANGE, rule_first=True, load=find,
         show=one('service', SERVICE), flags=(BY_UUID, since(53)), errors=(400, 404)),
-    DELETE(_ONE, delete, rule=DELETE_RULE, load=find, answers=answer(204),
+    DELETE(_ONE, delete, rule=DELETE_RULE, rule_first=True, load=find, answers=answer(204),
            flags=(BY_UUID, since(53)), errors=(400, 404, 409)),
 )

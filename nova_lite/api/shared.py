@@ -12,6 +12,7 @@ from nova_lite.db.queries import servers
 from nova_lite.model import times
 from nova_lite.wsgi import formats, window
 from nova_lite.wsgi.body import Param, Query
+from nova_lite.wsgi.view import Getter
 
 PAGING = (Param('limit', formats.NUMBER), Param('marker', formats.TEXT))
 SORTING = {'type': 'string', 'enum': ['asc', 'desc']}
@@ -61,6 +62,11 @@ def parse_count(text: str, name: str) -> int:
         raise errors.Invalid(f'Invalid input for query parameter {name}: {text[:64]!r} is not a whole number '
                              f'from 0 to {formats.MAX_INT}.')
     return value
+
+
+def entry(name: str) -> Getter:
+    """Shows one value of a dictionary."""
+    return lambda found, _: found[name]
 
 
 def number(value: Any) -> int:

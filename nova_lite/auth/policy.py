@@ -5,6 +5,7 @@ A decision depends on the rule, the caller and the owner of the target, and on n
 is remembered for that triple until a policy file changes.  Files are looked at once a second.
 """
 
+import logging
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +15,8 @@ from oslo_policy import policy
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 
+LOG = logging.getLogger(__name__)
+
 ADMIN = 'rule:context_is_admin'
 ANYBODY = '@'
 READER = 'rule:project_reader_api'
@@ -22,6 +25,7 @@ READER_OR_ADMIN = 'rule:project_reader_or_admin'
 MEMBER_OR_ADMIN = 'rule:project_member_or_admin'
 MANAGER_OR_ADMIN = 'rule:project_manager_or_admin'
 SERVICE = 'rule:service_api'
+SERVICE_OR_ADMIN = 'rule:service_or_admin'
 
 BASE_RULES = (
     policy.RuleDefault('context_is_admin', 'role:admin', 'The caller is an administrator of the cloud.'),
@@ -38,6 +42,8 @@ BASE_RULES = (
     policy.RuleDefault('project_reader_or_admin', 'rule:project_reader_api or rule:context_is_admin',
                        'A reader of the project, or an administrator.'),
     policy.RuleDefault('service_api', 'role:service', 'The caller is another service.'),
+    policy.RuleDefault('service_or_admin', 'rule:service_api or rule:context_is_admin',
+                       'Another service, or an administrator.'),
 )
 
 _LOOK_AGAIN = 1.0    # seconds between looks at the policy files
@@ -57,7 +63,10 @@ class Policy:
     def __init__(self, conf: Any, rules: Iterable[policy.RuleDefault]) -> None:
         self._enforcer = policy.Enforcer(conf)
         self._enforcer.register_defaults([*BASE_RULES, *rules])
-        self._enforcer.load_rules()
+        try:
+            self._enforcer.load_rules()
+        except Exception as error:  # whatever a file of an operator's own can make a parser raise
+            raise errors.StartError(reason=f'The policy cannot be used: {error}') from error
         self._answers: dict[tuple[Any, ...], bool] = {}
         self._rules: Any = self._enforcer.rules
         self._next_look = 0.0
@@ -89,11 +98,17 @@ class Policy:
     def authorize(self, context: RequestContext, name: str, owner: tuple[Any, Any] | None = None) -> None:
         """errors.Forbidden unless the rule passes."""
         if not self.allows(context, name, owner):
+            LOG.debug('Rule %s refuses user %s of project %s with the roles %s', name, context.user_id,
+                      context.project_id, ', '.join(context.roles))
             raise errors.Forbidden(action=name)
 
     def _look(self, now: float) -> None:
-        self._enforcer.load_rules()
         self._next_look = now + _LOOK_AGAIN
+        try:
+            self._enforcer.load_rules()
+        except Exception as error:
+            # Somebody is writing the file, or made a mistake in it; neither may refuse requests.
+            LOG.error('The policy is not read again and stays as it was: %s', error)
         if self._enforcer.rules is not self._rules:
             self._rules = self._enforcer.rules
             self._answers.clear()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The port to images, over Glance's Image v2 API."""
 
+import contextlib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -54,6 +56,19 @@ class GlanceImages:
         body = {'owner': context.project_id, **values} if self._as_service(context) else dict(values)
         image_id = str(values.get('id', ''))
         return Image.from_wire(self._call(context, '/v2/images', 'POST', image_id, json=body).json())
+
+    def update(self, context: Any, image_id: str, values: Mapping[str, Any]) -> Image:
+        self._check_owned(context, image_id)
+        changes = [{'op': 'add', 'path': f'/{key}', 'value': value} for key, value in values.items()]
+        response = self._call(context, f'/v2/images/{_segment(image_id)}', 'PATCH', image_id, data=json.dumps(changes),
+                              headers={'Content-Type': 'application/openstack-images-v2.1-json-patch'})
+        return Image.from_wire(response.json())
+
+    def share(self, context: Any, image_id: str, project_id: str) -> None:
+        self._check_owned(context, image_id)
+        with contextlib.suppress(errors.Conflict):
+            self._call(context, f'/v2/images/{_segment(image_id)}/members', 'POST', image_id,
+                       json={'member': project_id})
 
     def upload(self, context: Any, image_id: str, data: BinaryIO) -> Image:
         self._check_owned(context, image_id)

@@ -73,6 +73,12 @@ class ImageClient(Protocol):
     def create(self, context: Any, values: Mapping[str, Any]) -> Image:
         """Make a queued image; ``values`` are attributes and properties side by side, as in Image v2."""
 
+    def update(self, context: Any, image_id: str, values: Mapping[str, Any]) -> Image:
+        """Change attributes and properties."""
+
+    def share(self, context: Any, image_id: str, project_id: str) -> None:
+        """Let another project see an image whose visibility is ``shared``."""
+
     def upload(self, context: Any, image_id: str, data: BinaryIO) -> Image: ...
 
     def delete(self, context: Any, image_id: str) -> None: ...
@@ -116,6 +122,16 @@ class EmbeddedImages:
         if record.get('visibility') == 'public' and not context.is_admin:
             raise errors.Forbidden('Only an administrator makes an image public.')
         return _image(self._store.add(record))
+
+    def update(self, context: Any, image_id: str, values: Mapping[str, Any]) -> Image:
+        self._must_own(context, self._visible(context, image_id))
+        changes = [{'op': 'add', 'path': f'/{key}', 'value': value} for key, value in values.items()]
+        return _image(self._store.change(image_id, lambda record: imagebody.patch(record, changes)))
+
+    def share(self, context: Any, image_id: str, project_id: str) -> None:
+        self._must_own(context, self._visible(context, image_id))
+        self._store.change(image_id, lambda record: {
+            **record, 'members': {project_id: 'pending', **record['members']}})
 
     def upload(self, context: Any, image_id: str, data: BinaryIO) -> Image:
         self._must_own(context, self._visible(context, image_id))

@@ -8,6 +8,8 @@ from typing import Any
 
 from oslo_service import service as oslo_service
 
+from nova_lite import concurrency
+
 LOG = logging.getLogger(__name__)
 
 # Seconds between looks at the children; the default of 10 ms keeps a processor from sleeping.
@@ -38,6 +40,18 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
             self.signal_handler.add_handler('SIGHUP', self._handle_hup)
             self.signal_handler.add_handler('SIGINT', self._handle_term if self._in_terminal else self._fast_exit)
             self.signal_handler.add_handler('SIGALRM', self._on_alarm_exit)
+
+    def _handle_term(self, signo: int, frame: Any) -> None:
+        # The next SIGTERM or Ctrl-C ends this process at once; the workers see that and end by themselves.
+        super()._handle_term(signo, frame)
+        self.signal_handler.add_handler('SIGALRM', self._on_alarm_exit)
+
+    def _wait_child(self) -> Any:
+        wrap = super()._wait_child()
+        if wrap is None and not self.running:
+            # oslo.service asks again at once, which keeps a processor busy and the alarm from being heard.
+            concurrency.sleep(_LOOK)
+        return wrap
 
     def _respawn_children(self) -> None:
         for wrap in set(self.children.values()):
@@ -73,6 +87,17 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
         self.signal_handler.add_handler('SIGHUP', self._child_reload)
         # The terminal sends Ctrl-C to every process; there the parent tells the children.
         self.signal_handler.add_handler('SIGINT', _ignore if self._in_terminal else self._fast_exit)
+
+    def _pipe_watcher(self) -> None:
+        # It can be read once the parent is gone.
+        self.readpipe.read(1)
+        if self._stopping:
+            # The parent has given up waiting.
+            os._exit(1)
+        LOG.info('The launcher is gone; this worker stops')
+        self.signal_handler.add_handler('SIGALRM', self._on_alarm_exit)
+        signal.alarm(self.conf.graceful_shutdown_timeout)
+        self._child_stop()
 
     def _child_stop(self, *args: Any) -> None:
         # Who stops a whole process group reaches a worker twice, through the parent too.

@@ -14,7 +14,8 @@ from oslo_config import cfg
 from oslo_service import service as oslo_service
 from oslo_service.backend.base import ServiceBase
 
-from nova_lite import concurrency
+from nova_lite import concurrency, errors
+from nova_lite.conf import check
 
 LOG = logging.getLogger(__name__)
 
@@ -62,8 +63,9 @@ class _Configuration:
     def mutate_config_files(self) -> Any:
         """Read the files again, as far as options may change while the service runs."""
         try:
+            check.refuse_changed_files(self._conf)
             return self._conf.mutate_config_files()
-        except (cfg.Error, ValueError) as error:
+        except (errors.StartError, cfg.Error) as error:
             LOG.error('The configuration is not read again and stays as it was: %s', error)
             return {}
 
@@ -110,10 +112,17 @@ class _ThreadedService(_Service):
 def _reload_threads(launcher: Any, services: Sequence[_ThreadedService]) -> None:
     # The manager starts every worker afresh on SIGHUP, so what they share with it has to be new before that.
     manager = launcher._manager
+    start_worker = manager._start_worker
 
     def reload() -> None:
         for service_id, service in zip(list(manager._services), services, strict=True):
             service.reset()
             manager.reconfigure(service_id, service.wanted())
 
+    def start_if_wanted(service_id: Any, worker_id: int) -> None:
+        # It would start each worker again that has ended, those too that it has stopped as surplus.
+        if worker_id < manager._services[service_id].workers:
+            start_worker(service_id, worker_id)
+
+    manager._start_worker = start_if_wanted
     manager.register_hooks(on_reload=reload)

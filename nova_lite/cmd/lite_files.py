@@ -76,10 +76,13 @@ def write_configuration(settings: Settings) -> str:
             'use_stderr': False, 'compute_driver': 'fake.FakeDriver', 'transport_url': f'local://{state}/rpc',
             'osapi_compute_listen': '127.0.0.1', 'osapi_compute_listen_port': settings.port,
             'osapi_compute_workers': settings.workers, 'metadata_listen': '127.0.0.1',
-            'metadata_listen_port': settings.port + 1, 'graceful_shutdown_timeout': 30,
+            'metadata_listen_port': settings.port + 1, 'metadata_workers': settings.workers,
+            'graceful_shutdown_timeout': 30, 'allow_resize_to_same_host': True,
         },
         'database': {'connection': f'sqlite:///{state}/nova.sqlite'},
         'conductor': {'workers': 1},
+        # Ten times the usual: who tries things out or runs a test suite should not meet the limits at once.
+        'quota': {'instances': 100, 'cores': 200, 'ram': 512000},
         'embedded': {'identity': True, 'image': True, 'region': REGION},
         'fake': {'hosts': settings.computes},
         'keystone_authtoken': {

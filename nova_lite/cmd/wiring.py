@@ -77,10 +77,14 @@ class Program:
         return ComputeClient(self.transport, self._lowest_compute)
 
     @cached_property
+    def images(self) -> ImageClient:
+        """Speaks to the image service, or is it."""
+        return image_client(self.conf)
+
+    @cached_property
     def services(self) -> Services:
         """For the handlers of the API."""
-        images: ImageClient = image_client(self.conf)
-        return Services(db=self.db, conductor=self.conductor, images=images, conf=self.conf, policy=self.policy,
+        return Services(db=self.db, conductor=self.conductor, images=self.images, conf=self.conf, policy=self.policy,
                         compute=self.compute, identity=identity_client(self.conf))
 
     def prepare_database(self, with_flavors: bool = False) -> None:
@@ -138,7 +142,7 @@ def conductor_parts(program: Program) -> list[Part]:
     from nova_lite.conductor.manager import ConductorManager
     conf = program.conf
     manager = ConductorManager(
-        conf, program.db, program.compute,
+        conf, program.db, program.compute, program.images,
         lambda endpoint: program.listen('conductor', conf.host, endpoint), versions.SERVICE_VERSION)
     return [Part(manager, lambda: conf.conductor.workers or os.cpu_count() or 1)]
 
@@ -146,7 +150,7 @@ def conductor_parts(program: Program) -> list[Part]:
 def compute_parts(program: Program) -> list[Part]:
     """The compute hosts of this machine: one process, and no database."""
     from nova_lite.compute.manager import ComputeManager
-    manager = ComputeManager(program.conf, program.conductor,
+    manager = ComputeManager(program.conf, program.conductor, program.images,
                              lambda host, endpoint: program.listen('compute', host, endpoint),
                              versions.SERVICE_VERSION)
     return [Part(manager, lambda: 1)]

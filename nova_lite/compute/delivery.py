@@ -25,6 +25,10 @@ class Conductor(Protocol):
     def report_operation(self, context: RequestContext, report: OperationReport) -> bool:
         """Tell how an operation went; False if it is no longer this host's."""
 
+    def report_progress(self, context: RequestContext, operation_id: str, attempt: int, host: str,
+                        progress: dict) -> str | None:
+        """Tell how far an operation is; what somebody wants of it meanwhile."""
+
     def report_host(self, context: RequestContext, report: HostReport) -> dict | None:
         """Tell what the host has and runs; the answer may hold things to do."""
 

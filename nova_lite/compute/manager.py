@@ -9,7 +9,9 @@ from oslo_config import cfg
 from oslo_service.backend.base import ServiceBase
 
 from nova_lite import concurrency, virt
+from nova_lite.clients.image import ImageClient
 from nova_lite.compute.delivery import Conductor
+from nova_lite.compute.operations import snapshot
 from nova_lite.compute.report import Heartbeat, Host
 from nova_lite.compute.service import ComputeService
 
@@ -40,14 +42,14 @@ class ComputeManager(ServiceBase):
     the start.
     """
 
-    def __init__(self, conf: cfg.ConfigOpts, conductor: Conductor,
+    def __init__(self, conf: cfg.ConfigOpts, conductor: Conductor, images: ImageClient,
                  listen: Callable[[str, ComputeService], Listener], version: int) -> None:
         self._conf = conf
         self._conductor = conductor
         self._listen = listen
         self._version = version
         self._drivers = {host: virt.load_driver(conf, host) for host in virt.host_names(conf)}
-        self._services = {host: ComputeService(conf, host, driver, conductor)
+        self._services = {host: ComputeService(conf, host, driver, conductor, images)
                           for host, driver in self._drivers.items()}
         self._listeners: list[Listener] = []
         self._heartbeat: Heartbeat | None = None
@@ -56,6 +58,7 @@ class ComputeManager(ServiceBase):
     def start(self) -> None:
         """Find the guests, listen, and only then report: work comes as soon as a host is known."""
         if not self._connected:
+            snapshot.remove_leftovers(self._conf)
             for driver in self._drivers.values():
                 driver.start()
             self._connected = True

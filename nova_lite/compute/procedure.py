@@ -9,12 +9,14 @@ import dataclasses
 import datetime
 import logging
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
 
 from nova_lite import errors
+from nova_lite.auth.context import RequestContext, service_context
+from nova_lite.clients.image import ImageClient
 from nova_lite.objects.operation import Operation
 from nova_lite.objects.server import Server
 from nova_lite.virt import base as virt
@@ -24,12 +26,33 @@ LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One operation with all that its steps need."""
+    """One operation with all that its steps need.
+
+    ``tell`` lets the conductor know how far a long step is; the answer is what somebody wants of it.
+    ``changes`` is what the report says beside the power state.
+    """
 
     conf: cfg.ConfigOpts
     driver: virt.Driver
     operation: Operation
     server: Server
+    context: RequestContext = dataclasses.field(default_factory=service_context)
+    images: ImageClient | None = None
+    tell: Callable[[Mapping[str, Any]], str | None] = lambda progress: None
+    changes: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def image_service(self) -> ImageClient:
+        """The image service, if this host was told of one."""
+        if self.images is None:
+            raise errors.Unavailable(reason='This compute host knows no image service.')
+        return self.images
+
+    def port(self, name: str) -> Any:
+        """The driver, if it has this optional port."""
+        if name not in self.driver.capabilities:
+            raise errors.Unsupported(reason=f'The hypervisor of this host cannot do this: it has no port {name}.')
+        return self.driver
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,7 @@ from nova_lite import concurrency
 from nova_lite.auth.context import service_context
 from nova_lite.compute.delivery import Conductor
 from nova_lite.compute.worker import Worker
+from nova_lite.model.power import Power
 from nova_lite.objects.host import HostReport
 from nova_lite.virt import base as virt
 
@@ -64,9 +65,17 @@ def host_report(conf: cfg.ConfigOpts, host: Host, version: int) -> HostReport:
             'local_gb': conf.disk_allocation_ratio},
         uptime=inventory.uptime,
         traits=list(inventory.traits),
-        guests={server_uuid: int(state) for server_uuid, state in host.driver.guests().items()},
+        guests=_guests(host.driver),
         operations=host.worker.busy(),
+        capabilities=sorted(host.driver.capabilities),
         version=version)
+
+
+def _guests(driver: virt.Driver) -> dict[str, int]:
+    """Everything that a server may have left here, so that the conductor can say what belongs to none."""
+    aside = driver.set_aside() if isinstance(driver, virt.MovePort) else ()
+    found = {**dict.fromkeys(aside, Power.SHUTDOWN), **driver.guests()}
+    return {server_uuid: int(state) for server_uuid, state in found.items()}
 
 
 class Heartbeat:

@@ -3,6 +3,7 @@
 
 import collections
 import contextlib
+import functools
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from oslo_config import cfg
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
+from nova_lite.clients.image import ImageClient
 from nova_lite.compute import procedure
 from nova_lite.compute.delivery import Conductor, Delivery
 from nova_lite.compute.operations import PROCEDURES
@@ -27,11 +29,13 @@ class Worker:
     """The operations of one host."""
 
     def __init__(self, conf: cfg.ConfigOpts, host: str, driver: virt.Driver, conductor: Conductor,
-                 procedures: Mapping[str, procedure.Procedure] = PROCEDURES) -> None:
+                 procedures: Mapping[str, procedure.Procedure] = PROCEDURES, images: ImageClient | None = None) -> None:
         self._conf = conf
         self._host = host
         self._driver = driver
         self._procedures = procedures
+        self._images = images
+        self._conductor = conductor
         self._delivery = Delivery(conductor)
         self._turns = Turns()
         self._attempts = Attempts()
@@ -54,8 +58,10 @@ class Worker:
             return
         with self._at(operation.id), self._turns.take(server.uuid):
             # An earlier attempt may have succeeded while this one waited; by now the server may have moved on.
-            if not self._attempts.is_settled(operation.id):
-                self._run(context, procedure.Job(self._conf, self._driver, operation, server))
+            if not self._attempts.is_settled(_name(operation)):
+                self._run(context, procedure.Job(
+                    self._conf, self._driver, operation, server, context, self._images,
+                    functools.partial(self._tell, context, operation)))
 
     def busy(self) -> list[str]:
         """The operations that wait for their turn or run; the conductor leaves them to this host."""
@@ -64,13 +70,13 @@ class Worker:
 
     def _run(self, context: RequestContext, job: procedure.Job) -> None:
         operation = job.operation
-        known = self._procedures.get(operation.kind)
+        known = self._procedures.get(operation.kind) or self._procedures.get(operation.step)
         result = procedure.run(known, job) if known else self._unknown(operation)
         taken = self._delivery.deliver(context, self._report(job, result))
         if result.error is not None or known is None:
             return
         if taken:
-            self._attempts.settle(operation.id)
+            self._attempts.settle(_name(operation))
         elif taken is False:
             LOG.warning('Operation %s (%s) of server %s is not of host %s any more; it is undone.',
                         operation.id, operation.kind, job.server.uuid, self._host)
@@ -107,7 +113,15 @@ class Worker:
         return OperationReport(
             operation_id=operation.id, server_uuid=job.server.uuid, attempt=operation.attempt,
             host=self._host, outcome='failed' if result.error else 'succeeded',
-            changes=self._changes(job.server.uuid), error=result.error, events=result.events)
+            changes={**self._changes(job.server.uuid), **job.changes}, error=result.error, events=result.events)
+
+    def _tell(self, context: RequestContext, operation: Operation, progress: Mapping[str, Any]) -> str | None:
+        """Report how far the operation is; what somebody wants of it meanwhile."""
+        try:
+            return self._conductor.report_progress(context, operation.id, operation.attempt, self._host, dict(progress))
+        except Exception as error:
+            LOG.info('No conductor was told how far operation %s is: %s: %s', operation.id, type(error).__name__, error)
+            return None
 
     def _changes(self, server_uuid: str) -> dict[str, Any]:
         """What is true now, after a failure too: a reboot that failed may have left the guest off."""
@@ -122,3 +136,8 @@ class Worker:
             reason=f'Host {self._host} does not know operation {operation.kind}. '
                    f'It knows {", ".join(sorted(self._procedures))}.')
         return procedure.Result([], procedure.describe(error, operation.kind, ''))
+
+
+def _name(operation: Operation) -> str:
+    """What needs to be done once: the step, of an operation that has several on this host."""
+    return f'{operation.id}/{operation.step}'

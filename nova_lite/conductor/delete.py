@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delete: have the host remove the guest, then end the server and return what it used.
+"""Delete: have each host that has anything of the guest remove it, then end the server and return what it used.
 
-A server whose host is down is deleted at once, as nobody knows when the host will be back; the host
-is told to remove the guest with its next heartbeat.
+In the middle of a move two hosts have something.  What is on a host that is down counts as deleted at once, as
+nobody knows when the host will be back; it is told to remove the guest with its next heartbeat.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,12 @@ from typing import Any
 
 from nova_lite.conductor import work as base
 from nova_lite.conductor.work import Work
-from nova_lite.db.queries import hosts
+from nova_lite.db.queries import claims, hosts
 from nova_lite.model import states
 from nova_lite.objects.operation import OperationReport
+
+#: The parameter that lists the hosts on which nothing is left.
+CLEAN = 'clean'
 
 
 class Delete:
@@ -21,29 +24,44 @@ class Delete:
     step = 'destroy'
 
     def assign(self, work: Work) -> str | None:
-        """The host that has the guest, if there is one and it is up."""
-        host = work.server.host
-        if host is not None and hosts.is_alive(work.conn, host, work.deps.alive_since(work.now)):
-            return str(host)
+        """The next host that may have something of it and is up."""
+        left = _left(work)
+        since = work.deps.alive_since(work.now)
+        for host in left:
+            if hosts.is_alive(work.conn, host, since):
+                return host
         base.remove(work)
-        if host is not None:
+        for host in left:
             work.note('conductor_delete', 'Success', f'Host {host} is down; it removes the guest when it is back.')
         work.done()
         return None
 
     def succeeded(self, work: Work, report: OperationReport) -> None:
-        """Nothing is left of it."""
+        """Nothing is left of it, on this host."""
+        work.params[CLEAN] = [*work.params.get(CLEAN, ()), report.host]
+        if _left(work):
+            work.go_on()
+            return
         base.remove(work)
         work.done()
 
     def failed(self, work: Work, report: OperationReport) -> None:
         """Try again later; a delete that was accepted is not forgotten because a disk was busy."""
-        if work.operation.attempt >= work.deps.conf.conductor.operation_attempts:
+        if work.tries >= work.deps.conf.conductor.operation_attempts:
             self.give_up(work, report.error or {})
             return
-        work.put_back(work.deps.lease(work.now, work.operation.attempt))
+        work.put_back(work.deps.lease(work.now, work.tries))
 
     def give_up(self, work: Work, error: Mapping[str, Any]) -> None:
         """The server stays, and says why; it can be deleted again."""
-        work.change(vm_state=states.ERROR, task_state=None, fault=base.fault(error, work.now))
+        put_aside = work.server.vm_state == states.SOFT_DELETED
+        work.change(vm_state=states.SOFT_DELETED if put_aside else states.ERROR, task_state=None,
+                    fault=base.fault(error, work.now))
         work.fail(error)
+
+
+def _left(work: Work) -> list[str]:
+    """The hosts that may have something of the server, its own one first."""
+    found = [work.server.host] if work.server.host is not None else []
+    found += [host for host in claims.places(work.conn, work.server.uuid) if host != work.server.host]
+    return [str(host) for host in found if host not in work.params.get(CLEAN, ())]

@@ -59,6 +59,8 @@ def _values(report: HostReport) -> dict[str, Any]:
     values = {name: getattr(report, name) for name in (
         'hypervisor_hostname', 'hypervisor_type', 'hypervisor_version', 'host_ip', 'cpu_info', 'traits', 'uptime',
         'disk_available_least', *RESOURCES)}
+    # An older host does not say.
+    values['capabilities'] = report.capabilities if report.obj_attr_is_set('capabilities') else None
     for name in RESOURCES:
         reserved = report.reserved.get(name, 0)
         ratio = report.ratios.get(name, 1.0)

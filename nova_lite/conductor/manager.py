@@ -11,6 +11,7 @@ from oslo_config import cfg
 from oslo_service.backend.base import ServiceBase
 
 from nova_lite import errors
+from nova_lite.clients.image import ImageClient
 from nova_lite.conductor.runner import Runner
 from nova_lite.conductor.service import ConductorEndpoint
 from nova_lite.conductor.sweeper import Sweeper
@@ -43,11 +44,12 @@ class ConductorManager(ServiceBase):
     connection must not cross a fork.
     """
 
-    def __init__(self, conf: cfg.ConfigOpts, db: Database, compute: Compute,
+    def __init__(self, conf: cfg.ConfigOpts, db: Database, compute: Compute, images: ImageClient,
                  listen: Callable[[ConductorEndpoint], Listener], version: int) -> None:
         self._conf = conf
         self._db = db
         self._compute = compute
+        self._images = images
         self._listen = listen
         self._version = version
         self._scheduler = Scheduler(conf)
@@ -61,13 +63,14 @@ class ConductorManager(ServiceBase):
         self.wait()
         self._stopping = threading.Event()
         deps = Deps(self._conf, self._db, self._compute, self._scheduler,
-                    f'{self._conf.host}:{os.getpid()}')
+                    f'{self._conf.host}:{os.getpid()}', self._images)
         runner = Runner(deps)
         threading.Thread(target=self._beat, args=(self._stopping,), name='heartbeat', daemon=True).start()
         self._listener = self._listen(ConductorEndpoint(deps, runner))
         self._listener.start()
         self._sweeper = Sweeper(self._conf, runner)
         self._sweeper.start()
+        LOG.info('%s takes work.', BINARY)
 
     def stop(self) -> None:
         """Take no more; what has begun goes on."""

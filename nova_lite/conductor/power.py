@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start, stop, reboot: one step on the server's host, and the state that the table of states names."""
+"""Start, stop, pause, rescue and their like: one step on the server's host, and the state that the table names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ class PowerChange:
     def succeeded(self, work: Work, report: OperationReport) -> None:
         """The server is what it was asked to become."""
         end = states.TRANSITIONS[self.transition]
-        work.change(vm_state=end.vm_state, task_state=None,
-                    power_state=base.reported_power(report, end.power or Power.NOSTATE))
+        work.change(vm_state=end.vm_state or work.server.vm_state, task_state=None,
+                    power_state=base.reported_power(report, end.power or Power(work.server.power_state)))
         work.done()
 
     def failed(self, work: Work, report: OperationReport) -> None:
@@ -49,4 +49,11 @@ KINDS = {
     'stop': PowerChange('power_off', 'stop'),
     # Soft or hard, it ends the same.
     'reboot': PowerChange('reboot', 'reboot_hard'),
+    'pause': PowerChange('pause', 'pause'),
+    'unpause': PowerChange('unpause', 'unpause'),
+    'suspend': PowerChange('suspend', 'suspend'),
+    'resume': PowerChange('resume', 'resume'),
+    'rescue': PowerChange('rescue', 'rescue'),
+    'unrescue': PowerChange('unrescue', 'unrescue'),
+    'set_password': PowerChange('set_password', 'set_password'),
 }

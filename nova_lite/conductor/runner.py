@@ -12,10 +12,17 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
-from nova_lite.conductor import power, work
+from nova_lite.conductor import confirm_resize, power, shelve, snapshot, soft_delete, tidying, work
 from nova_lite.conductor.build import Build
+from nova_lite.conductor.confirm_resize import ConfirmResize
+from nova_lite.conductor.crash_dump import CrashDump
 from nova_lite.conductor.delete import Delete
-from nova_lite.conductor.work import Deps, Kind, Work
+from nova_lite.conductor.evacuate import Evacuate
+from nova_lite.conductor.live_migrate import LiveMigrate
+from nova_lite.conductor.rebuild import Rebuild
+from nova_lite.conductor.resize import Resize
+from nova_lite.conductor.revert_resize import RevertResize
+from nova_lite.conductor.work import Chore, Deps, Kind, Work
 from nova_lite.db.queries import actions, operations, servers
 from nova_lite.model import times
 from nova_lite.objects.operation import Operation, OperationReport
@@ -25,8 +32,23 @@ LOG = logging.getLogger(__name__)
 
 KINDS: dict[str, Kind] = {
     'build': Build(),
+    'confirm_resize': ConfirmResize(),
+    'crash_dump': CrashDump(),
     'delete': Delete(),
+    'evacuate': Evacuate(),
+    'live_migrate': LiveMigrate(),
+    'rebuild': Rebuild(),
+    'resize': Resize(),
+    'revert_resize': RevertResize(),
     **power.KINDS,
+    **shelve.KINDS,
+    **snapshot.KINDS,
+    **soft_delete.KINDS,
+}
+
+#: What a conductor does itself, outside of a transaction; each may be done again.
+CHORES: dict[str, Chore] = {
+    'delete_image': tidying.delete_image,
 }
 
 
@@ -52,6 +74,9 @@ class Runner:
         errand = self._deps.db.transaction(self._begin, operation_id, context)
         if errand is None:
             return
+        if not isinstance(errand, Errand):
+            self._do(errand, context)
+            return
         try:
             self._deps.compute.run_operation(errand.context, errand.host, errand.operation, errand.server)
         except Exception as error:
@@ -62,58 +87,85 @@ class Runner:
 
     def report(self, context: RequestContext, report: OperationReport) -> bool:
         """Write down what a host did; False if the operation is not that host's any more."""
-        taken, again = self._deps.db.transaction(self._end, report)
-        if again:
-            self.run(context, report.operation_id)
+        taken, following = self._deps.db.transaction(self._end, report)
+        if following:
+            self.run(context, following)
         return taken
 
     def due(self) -> list[str]:
-        """Operations that nobody cares for."""
+        """Operations that nobody cares for, and those that begin by themselves."""
+        confirm_resize.begin_overdue(self._deps, times.utcnow())
         with self._deps.db.read() as conn:
             return operations.due(conn, times.utcnow(), 200)
 
-    def _begin(self, conn: Any, operation_id: str, context: RequestContext) -> Errand | None:
+    def _do(self, operation: Any, context: RequestContext) -> None:
+        """Do a chore, or leave it to a later attempt."""
+        now = times.utcnow()
+        try:
+            CHORES[operation.kind](self._deps, _context_of(operation, context), operation.params)
+        except Exception as error:
+            LOG.warning('Operation %s (%s) of server %s failed in attempt %d: %s: %s', operation.id, operation.kind,
+                        operation.server_uuid, operation.attempt, type(error).__name__, error)
+            known = {'code': 500, 'message': str(error), 'details': ''}
+            if operation.attempt < self._deps.conf.conductor.operation_attempts:
+                self._deps.db.transaction(operations.put_back, operation, operation.params,
+                                          self._deps.lease(now, operation.attempt), now)
+            else:
+                self._deps.db.transaction(operations.finish, operation, now, known)
+            return
+        self._deps.db.transaction(operations.finish, operation, now)
+
+    def _begin(self, conn: Any, operation_id: str, context: RequestContext) -> Any:
+        """The errand to send out, or the operation itself if it is a chore; None if there is nothing to do."""
         now = times.utcnow()
         operation = operations.take(conn, operation_id, self._deps.name, self._deps.lease(now), now)
         if operation is None:
             return None
-        if operation.attempt > 1:
-            operations.postpone(conn, operation_id, operation.attempt, self._deps.lease(now, operation.attempt))
+        tries = operation.attempt - work.attempts_before(operation.params)
+        if tries > 1:
+            operations.postpone(conn, operation_id, operation.attempt, self._deps.lease(now, tries))
+        if operation.kind in CHORES:
+            return operation
         found = self._work(conn, operation, now)
         if found is None:
             return None
         kind = self._kinds[operation.kind]
-        if operation.attempt > self._deps.conf.conductor.operation_attempts:
+        if tries > self._deps.conf.conductor.operation_attempts:
             kind.give_up(found, work.too_many_attempts(found))
             return None
         host = kind.assign(found)
         if host is None:
             return None
-        operations.hand_over(conn, operation, host, kind.step, found.params)
-        return Errand(host, work.operation_message(operation, kind.step, found.params),
+        step = found.step or kind.step
+        operations.hand_over(conn, operation, host, step, found.params)
+        return Errand(host, work.operation_message(operation, step, found.params),
                       work.server_message(self._deps.conf, found.server, found.params),
                       _context_of(operation, context))
 
-    def _end(self, conn: Any, report: OperationReport) -> tuple[bool, bool]:
-        """(whether the report was taken, whether the operation goes on at once)."""
+    def _end(self, conn: Any, report: OperationReport) -> tuple[bool, str | None]:
+        """(whether the report was taken, the operation that goes on at once)."""
         operation = operations.lock(conn, report.operation_id)
         good = report.outcome == 'succeeded'
+        earlier = work.was_taken(operation.params, report.attempt) if operation is not None else None
+        if earlier is not None:
+            # Of a step that is over; said again, because the first answer was lost.
+            return good and earlier, None
         if operation is None or operation.owner != report.host or operation.state not in (
                 operations.RUNNING, operations.DONE):
             LOG.info('The report of host %s on operation %s comes too late.', report.host, report.operation_id)
-            return False, False
+            return False, None
         if operation.state == operations.DONE:
             # Said twice, because the first answer was lost.
-            return good, False
+            return good, None
         if operation.attempt != report.attempt and not good:
-            return False, False
+            return False, None
         found = self._work(conn, operation, times.utcnow())
         if found is None:
-            return False, False
+            return False, None
         found.events.extend(work.reported_events(report))
         kind = self._kinds[operation.kind]
         (kind.succeeded if good else kind.failed)(found, report)
-        return True, found.again
+        return True, found.follow_up or (str(operation.id) if found.again else None)
 
     def _work(self, conn: Any, operation: Any, now: Any) -> Work | None:
         """The operation with its server; ends it if there is nothing to do it to, or nobody who knows how."""

@@ -4,7 +4,7 @@
 from typing import Any
 
 from nova_lite.auth.context import RequestContext
-from nova_lite.conductor import heartbeat
+from nova_lite.conductor import heartbeat, live_migrate
 from nova_lite.conductor.runner import Runner
 from nova_lite.conductor.work import Deps
 from nova_lite.objects.host import HostReport
@@ -25,6 +25,11 @@ class ConductorEndpoint:
     def report_operation(self, context: RequestContext, report: OperationReport) -> bool:
         """How an operation went on a host; False if it is not that host's any more."""
         return self._runner.report(context, report)
+
+    def report_progress(self, context: RequestContext, operation_id: str, attempt: int, host: str,
+                        progress: dict[str, Any]) -> str | None:
+        """How far a live migration is; the answer is what somebody wants of it meanwhile."""
+        return live_migrate.progress(self._deps, operation_id, attempt, host, progress)
 
     def report_host(self, context: RequestContext, report: HostReport) -> dict[str, Any]:
         """A host's heartbeat; the answer may hold things to do."""

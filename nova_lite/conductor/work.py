@@ -2,7 +2,7 @@
 """What the kinds of operations have in common: their tools, and the port between them and the runner."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from oslo_config import cfg
 
 from nova_lite.auth.context import RequestContext
+from nova_lite.clients.image import ImageClient
 from nova_lite.db.engine import Database
-from nova_lite.db.queries import actions, hosts, operations, quotas, servers
+from nova_lite.db.queries import actions, consoles, hosts, migrations, operations, quotas, servers
 from nova_lite.model import quotas as quota_model
 from nova_lite.model import states, times
 from nova_lite.model.power import Power
@@ -21,6 +22,8 @@ from nova_lite.scheduler.place import Scheduler
 
 #: Seconds between two attempts at most, whatever the back-off says.
 LONGEST_LEASE = 240.0
+#: The parameter that lists (last attempt, whether it was done) of each step that is over.
+PASSED = 'passed'
 
 
 class Compute(Protocol):
@@ -39,6 +42,7 @@ class Deps:
     compute: Compute
     scheduler: Scheduler
     name: str
+    images: ImageClient
 
     def lease(self, now: datetime.datetime, attempt: int = 1) -> datetime.datetime:
         """When an attempt that begins now may be taken over: later with each attempt."""
@@ -56,7 +60,9 @@ class Work:
 
     ``server`` holds the columns of its row as they are in this transaction.  ``params`` begin as the
     operation's and are stored when it goes on.  ``again`` asks the runner to go on with the operation
-    as soon as the transaction is committed.
+    as soon as the transaction is committed; ``follow_up`` is the operation that goes on in its place.
+    ``step`` is what the host is asked for, where a kind of operation has more steps than one.  ``ended``: the
+    operation is over, or put back, in this transaction.
     """
 
     deps: Deps
@@ -67,6 +73,26 @@ class Work:
     params: dict[str, Any]
     events: list[dict[str, Any]] = field(default_factory=list)
     again: bool = False
+    follow_up: str | None = None
+    step: str = ''
+    ended: bool = False
+
+    @property
+    def tries(self) -> int:
+        """How often the present step was begun."""
+        return int(self.operation.attempt) - attempts_before(self.params)
+
+    def pass_on(self, taken: bool, last: int | None = None) -> None:
+        """All attempts up to ``last``, or up to now, were of a step that is over; ``taken`` if it counts as done."""
+        last = self.operation.attempt if last is None else last
+        if last > attempts_before(self.params):
+            self.params[PASSED] = [*self.params.get(PASSED, ()), [last, taken]]
+
+    def go_on(self, taken: bool = True) -> None:
+        """Go on with another step of the operation as soon as this one's end is committed."""
+        self.pass_on(taken)
+        self.put_back(self.now)
+        self.again = True
 
     def change(self, **values: Any) -> None:
         """Change the server."""
@@ -76,19 +102,32 @@ class Work:
     def done(self) -> None:
         """End the operation well."""
         operations.finish(self.conn, self.operation, self.now)
+        self.ended = True
         self._close(None)
 
     def fail(self, error: Mapping[str, Any]) -> None:
         """End the operation badly; the server is the caller's business."""
         operations.finish(self.conn, self.operation, self.now, error)
+        self.ended = True
         self._close('Error')
+
+    def then(self, kind: str, params: Mapping[str, Any]) -> None:
+        """End the operation well, and let one of another kind bring its action to an end."""
+        operations.finish(self.conn, self.operation, self.now)
+        row = operations.successor(self.operation, kind, params, self.now, self.now)
+        operations.insert(self.conn, [{**row, 'action_id': self.operation.action_id}])
+        self._store_events()
+        self.follow_up = row['id']
+
+    def schedule(self, kind: str, params: Mapping[str, Any], due: datetime.datetime) -> None:
+        """Put an operation on the list that nobody waits for; the sweepers find it at its time."""
+        operations.insert(self.conn, [operations.successor(self.operation, kind, params, self.now, due)])
 
     def put_back(self, until: datetime.datetime) -> None:
         """Leave the operation to a later attempt, not before ``until`` unless ``again``."""
         operations.put_back(self.conn, self.operation, self.params, until, self.now)
-        if self.operation.action_id is not None and self.events:
-            actions.insert_events(self.conn, [
-                {**event, 'action_id': self.operation.action_id} for event in self.events])
+        self.ended = True
+        self._store_events()
 
     def note(self, event: str, result: str, details: str | None = None, traceback: str | None = None) -> None:
         """Add an event that the owner of the server can read; the traceback is for the administrator."""
@@ -96,9 +135,17 @@ class Work:
             'event': event, 'host': self.deps.conf.host, 'start_time': self.now, 'finish_time': times.utcnow(),
             'result': result, 'details': details, 'traceback': traceback})
 
+    def _store_events(self) -> None:
+        if self.operation.action_id is not None and self.events:
+            actions.insert_events(self.conn, [
+                {**event, 'action_id': self.operation.action_id} for event in self.events])
+
     def _close(self, message: str | None) -> None:
         if self.operation.action_id is not None:
             actions.close(self.conn, self.operation.action_id, self.events, message)
+
+
+Chore = Callable[[Deps, RequestContext, Mapping[str, Any]], None]
 
 
 class Kind(Protocol):
@@ -121,6 +168,20 @@ class Kind(Protocol):
         """Leave the server in a state that is true, and end the operation."""
 
 
+def attempts_before(params: Mapping[str, Any]) -> int:
+    """The attempts that steps before the present one took."""
+    passed = params.get(PASSED)
+    return int(passed[-1][0]) if passed else 0
+
+
+def was_taken(params: Mapping[str, Any], attempt: int) -> bool | None:
+    """Whether an attempt of an earlier step was taken for its success; None for one of the present step."""
+    for last, taken in params.get(PASSED, ()):
+        if attempt <= last:
+            return bool(taken)
+    return None
+
+
 def fault(error: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any]:
     """What ``servers.fault`` holds."""
     return {'code': error.get('code') or 500, 'message': error.get('message') or 'Unknown error.',
@@ -133,17 +194,25 @@ def too_many_attempts(work: Work) -> dict[str, Any]:
     where = f' by host {work.server.host}' if work.server.host else ''
     return {
         'code': 500,
-        'message': f'The {operation.kind} was given up: {operation.attempt - 1} attempts were not answered.',
-        'details': f'Operation {operation.id} was not reported{where} in {operation.attempt - 1} attempts.'}
+        'message': f'The {operation.kind} was given up: {work.tries - 1} attempts were not answered.',
+        'details': f'Operation {operation.id} was not reported{where} in {work.tries - 1} attempts.'}
 
 
 def remove(work: Work) -> None:
-    """The server is gone: end its row, and give back what it used."""
+    """The server is gone: end its row and its moves, and give back what they used."""
     server = work.server
+    held = migrations.abandon(work.conn, server.uuid, server.flavor)
+    counted = int(states.is_counted(server))
+    used = {resource: amount * counted + held.get(resource, 0)
+            for resource, amount in quota_model.use_of(server.flavor).items()}
+    shelved_image = (server.system_metadata or {}).get('shelved_image')
+    if shelved_image:
+        work.schedule('delete_image', {'image_id': shelved_image}, work.now)
     work.change(vm_state=states.DELETED, task_state=None, power_state=int(Power.NOSTATE), deleted=True,
                 deleted_at=work.now, terminated_at=work.now)
     hosts.release(work.conn, server.uuid)
-    quotas.give_back(work.conn, server.project_id, quota_model.use_of(server.flavor))
+    consoles.forget(work.conn, server.uuid)
+    quotas.give_back(work.conn, server.project_id, used)
 
 
 def server_message(conf: cfg.ConfigOpts, server: Any, params: Mapping[str, Any]) -> Server:

@@ -17,6 +17,7 @@ from nova_lite.conf import (
     base,
     compute,
     conductor,
+    consoles,
     daemons,
     embedded,
     fake,
@@ -24,14 +25,21 @@ from nova_lite.conf import (
     glance,
     keystone,
     metadata,
+    mks,
+    moves,
     neutron,
     opentelemetry,
     profiler,
     profiler_otlp,
     quota,
+    retention,
     rpc,
     scheduler,
+    serial_console,
+    spice,
     upgrade_levels,
+    usage,
+    vnc,
     wsgi,
 )
 
@@ -39,9 +47,10 @@ PROJECT = 'nova'
 
 # Alphabetical, but for what a reader of the sample looks for first.
 MODULES: tuple[ModuleType, ...] = (
-    base, daemons, compute, rpc,
-    api, metadata, conductor, embedded, fake, filter_scheduler, glance, keystone, neutron, opentelemetry, profiler,
-    profiler_otlp, quota, scheduler, upgrade_levels, wsgi,
+    base, daemons, compute, moves, rpc, usage,
+    api, metadata, conductor, consoles, embedded, fake, filter_scheduler, glance, keystone, mks, neutron,
+    opentelemetry, profiler, profiler_otlp, quota, retention, scheduler, serial_console, spice, upgrade_levels, vnc,
+    wsgi,
 )
 
 _current: list[cfg.ConfigOpts] = []

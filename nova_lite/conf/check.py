@@ -26,6 +26,9 @@ AUTH_SECTIONS = ('keystone_authtoken', 'service_user', 'glance')
 # The file and the reason in what oslo.config says of a value.
 _WRONG_VALUE = re.compile(r"Value for option .*detail='(.*)'\) is not valid: (.*)", re.DOTALL)
 
+# What oslo.config gives each program by itself.
+_OF_EVERY_PROGRAM = frozenset(('config_file', 'config_dir', 'config_source', 'shell_completion'))
+
 Known = dict[str, set[str]]
 
 
@@ -55,11 +58,24 @@ def refuse_wrong_values(conf: cfg.ConfigOpts) -> None:
                                         if found else str(error)) from error
 
 
-def _options(conf: cfg.ConfigOpts) -> Known:
-    known: Known = {'DEFAULT': {entry['opt'].dest for entry in conf._opts.values()}}
-    for group, registered in conf._groups.items():
-        known.setdefault(group, set()).update(entry['opt'].dest for entry in registered._opts.values())
-    return known
+def refuse_changed_files(conf: cfg.ConfigOpts) -> None:
+    """``StartError`` if the files of ``conf`` could not be used as they are now."""
+    probe = cfg.ConfigOpts()
+    for group, options in _options(conf).items():
+        for name, option in options.items():
+            if name not in _OF_EVERY_PROGRAM:
+                probe.register_opt(option, group=None if group == 'DEFAULT' else group)
+    try:
+        probe([], project=conf.project, default_config_files=conf.config_file or [],
+              default_config_dirs=conf.config_dir or [])
+    except cfg.Error as error:
+        raise errors.StartError(reason=str(error)) from error
+    refuse_wrong_values(probe)
+
+
+def _options(conf: cfg.ConfigOpts) -> dict[str, dict[str, cfg.Opt]]:
+    groups = {'DEFAULT': conf._opts, **{name: group._opts for name, group in conf._groups.items()}}
+    return {group: {name: entry['opt'] for name, entry in registered.items()} for group, registered in groups.items()}
 
 
 def unknown_options(conf: cfg.ConfigOpts) -> list[Unknown]:

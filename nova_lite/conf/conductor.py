@@ -6,7 +6,7 @@ from oslo_config import cfg
 GROUP = 'conductor'
 
 OPTS = [
-    cfg.IntOpt('workers', min=1, help="""
+    cfg.IntOpt('workers', min=1, mutable=True, help="""
 Processes of nova-conductor. One for each processor if not set.
 """),
     cfg.IntOpt('operation_lease', default=30, min=1, help="""

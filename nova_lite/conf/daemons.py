@@ -23,7 +23,7 @@ Address on which the compute API listens. `::` takes IPv6 and IPv4.
     cfg.PortOpt('osapi_compute_listen_port', default=8774, help="""
 Port of the compute API.
 """),
-    cfg.IntOpt('osapi_compute_workers', min=1, help="""
+    cfg.IntOpt('osapi_compute_workers', min=1, mutable=True, help="""
 Processes that serve the compute API. One for each processor if not set.
 """),
     cfg.StrOpt('metadata_listen', default='0.0.0.0', help="""
@@ -32,7 +32,7 @@ Address on which the metadata API listens.
     cfg.PortOpt('metadata_listen_port', default=8775, help="""
 Port of the metadata API.
 """),
-    cfg.IntOpt('metadata_workers', min=1, help="""
+    cfg.IntOpt('metadata_workers', min=1, mutable=True, help="""
 Processes that serve the metadata API. One for each processor if not set.
 """),
 ]

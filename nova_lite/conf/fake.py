@@ -25,6 +25,10 @@ Seconds that each operation on a fake server takes.
     cfg.ListOpt('fail_at', default=[], help="""
 Operations that fail, as `OPERATION:N` for the N-th call since a host was started or `OPERATION:*` for every
 call: `spawn:3,reboot:*`. Each fake host counts for itself. Operations: spawn, destroy, power_on, power_off,
-reboot, snapshot, pause, unpause, suspend, resume.
+reboot, snapshot, pause, unpause, suspend, resume, rescue, unrescue, replace_root, set_password, crash_dump,
+prepare_move, leave, arrive, come_back, withdraw, forget, live_migrate.
+"""),
+    cfg.FloatOpt('live_migration_seconds', default=0.5, min=0, help="""
+Seconds that a live migration of a fake server takes, unless somebody ends it earlier.
 """),
 ]

@@ -10,7 +10,9 @@ OPTS = [
 Number of best hosts from which one is taken at random. More than one keeps several conductors that decide
 at the same time from running after the same host.
 """),
-    cfg.ListOpt('enabled_filters', default=['ComputeFilter', 'AvailabilityZoneFilter'], help="""
+    cfg.ListOpt('enabled_filters', default=[
+        'ComputeFilter', 'AvailabilityZoneFilter', 'ServerGroupAntiAffinityFilter', 'ServerGroupAffinityFilter'],
+                help="""
 Filters that a host has to pass, in the order in which they are asked. Whether there is room is checked in any
 case.
 """),
@@ -22,5 +24,11 @@ How much free virtual processors count when hosts are compared. Below zero, full
 """),
     cfg.FloatOpt('disk_weight_multiplier', default=1.0, help="""
 How much free disk space counts when hosts are compared. Below zero, fuller hosts are preferred.
+"""),
+    cfg.FloatOpt('soft_affinity_weight_multiplier', default=1.0, min=0, help="""
+How much the other members of a server group with policy soft-affinity count when hosts are compared.
+"""),
+    cfg.FloatOpt('soft_anti_affinity_weight_multiplier', default=1.0, min=0, help="""
+How much the other members of a server group with policy soft-anti-affinity count when hosts are compared.
 """),
 ]

@@ -8,7 +8,8 @@ GROUP = 'api'
 
 OPTS = [
     cfg.IntOpt('metadata_cache_expiration', default=15, min=0, help="""
-Seconds that the metadata API remembers the facts of a server. A starting guest asks dozens of times.
+Seconds that the metadata API remembers the facts of a server, and which one has an address. A starting guest asks
+dozens of times. It should be shorter than the time in which the address of a deleted server is given to another.
 """),
     cfg.StrOpt('dhcp_domain', default='novalocal', help="""
 Domain that is added to the host name of a server in its metadata, unless the name has one.

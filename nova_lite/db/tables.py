@@ -107,6 +107,7 @@ hosts = _table(
     sa.Column('cpu_info', Json, nullable=False),
     sa.Column('traits', Json, nullable=False),
     sa.Column('uptime', Text),
+    sa.Column('capabilities', Json),                         # optional ports of its driver; null if it does not say
     sa.Column('vcpus', sa.Integer, nullable=False),
     sa.Column('memory_mb', sa.Integer, nullable=False),
     sa.Column('local_gb', sa.Integer, nullable=False),
@@ -196,6 +197,9 @@ servers = _table(
     sa.Column('scheduler_hints', Json, nullable=False),
     sa.Column('trusted_image_certificates', Json),
     sa.Column('fault', Json),                                # {code, message, details, created}
+    # What only we know of it: boot_roles, owner_user_name, owner_project_name, password (encrypted, in pieces),
+    # shelved_at and shelved_image; null is nothing.
+    sa.Column('system_metadata', Json),
     sa.Column('created_at', Time, nullable=False),
     sa.Column('updated_at', Time, nullable=False),
     sa.Column('launched_at', Time),
@@ -306,3 +310,52 @@ server_group_members = _table(
     sa.Column('server_uuid', Uuid(), primary_key=True),      # a server is in one group at most
     sa.Column('group_id', Id, sa.ForeignKey('server_groups.id', ondelete='CASCADE'), nullable=False, index=True),
 )
+
+# Who holds the token that ``token_hash`` was made of may reach the console of a server, until it expires.
+console_auth_tokens = _table(
+    'console_auth_tokens',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('token_hash', Name(64), nullable=False, unique=True),
+    sa.Column('console_type', Name(32), nullable=False),
+    sa.Column('server_uuid', Uuid(), nullable=False, index=True),
+    sa.Column('host', Name(), nullable=False),
+    sa.Column('port', sa.Integer, nullable=False),
+    sa.Column('tls_port', sa.Integer),
+    sa.Column('internal_access_path', Name()),
+    sa.Column('expires_at', Time, nullable=False, index=True),
+    sa.Column('created_at', Time, nullable=False),
+)
+
+# Moves of servers between hosts, and resizes, as the API shows them.
+migrations = _table(
+    'migrations',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('uuid', Uuid(), nullable=False, unique=True),
+    sa.Column('server_uuid', Uuid(), nullable=False),
+    sa.Column('type', Name(32), nullable=False),             # migration, resize, live-migration, evacuation
+    sa.Column('status', Name(32), nullable=False),           # the wire's words: queued, migrating, finished …
+    sa.Column('user_id', Name(), nullable=False),            # who asked for it
+    sa.Column('project_id', Name(), nullable=False),
+    sa.Column('source_compute', Name(), nullable=False),
+    sa.Column('source_node', Name()),
+    sa.Column('dest_compute', Name()),                       # null until a host is found
+    sa.Column('dest_node', Name()),
+    sa.Column('dest_host', Name(64)),                        # its address
+    sa.Column('old_flavor', Json, nullable=False),
+    sa.Column('new_flavor', Json, nullable=False),
+    sa.Column('old_flavor_id', Id),                          # row number; null if the flavor is gone
+    sa.Column('new_flavor_id', Id),
+    sa.Column('old_vm_state', Name(32), nullable=False),     # what the server is again after a revert
+    sa.Column('wish', Name(16)),                             # abort, complete: what the source is to do at once
+    sa.Column('memory_total', sa.BigInteger),                # bytes
+    sa.Column('memory_processed', sa.BigInteger),
+    sa.Column('memory_remaining', sa.BigInteger),
+    sa.Column('disk_total', sa.BigInteger),
+    sa.Column('disk_processed', sa.BigInteger),
+    sa.Column('disk_remaining', sa.BigInteger),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time),
+)
+sa.Index('ix_migrations_server', migrations.c.server_uuid, migrations.c.status)
+sa.Index('ix_migrations_page', migrations.c.created_at, migrations.c.id)
+sa.Index('ix_migrations_status', migrations.c.status, migrations.c.type)

@@ -64,6 +64,7 @@ SHELVING = 'shelving'
 SHELVING_OFFLOADING = 'shelving_offloading'
 UNSHELVING = 'unshelving'
 IMAGE_SNAPSHOT_PENDING = 'image_snapshot_pending'
+IMAGE_SNAPSHOT = 'image_snapshot'
 IMAGE_BACKUP = 'image_backup'
 UPDATING_PASSWORD = 'updating_password'
 
@@ -122,8 +123,8 @@ TRANSITIONS: dict[str, Transition] = {
                            PAUSING, SUSPENDING)),
     'delete': Transition(ANY, DELETING, DELETED, Power.NOSTATE, task_states=ANY, launched=False),
     'force_delete': Transition(ANY, DELETING, DELETED, Power.NOSTATE, task_states=ANY, launched=False),
-    'soft_delete': Transition(ANY, SOFT_DELETING, SOFT_DELETED, Power.SHUTDOWN, task_states=ANY, launched=False),
-    'restore': Transition(_in(SOFT_DELETED), RESTORING, ACTIVE, Power.RUNNING),
+    'soft_delete': Transition(ANY, SOFT_DELETING, SOFT_DELETED, Power.SHUTDOWN, task_states=ANY),
+    'restore': Transition(_in(SOFT_DELETED), RESTORING, ACTIVE, Power.RUNNING, lockable=False),
     'pause': Transition(_in(ACTIVE), PAUSING, PAUSED, Power.PAUSED),
     'unpause': Transition(_in(PAUSED), UNPAUSING, ACTIVE, Power.RUNNING),
     'suspend': Transition(_in(ACTIVE), SUSPENDING, SUSPENDED, Power.SUSPENDED),
@@ -150,7 +151,7 @@ TRANSITIONS: dict[str, Transition] = {
     'detach_volume': Transition(_WITH_VOLUMES | {SUSPENDED}),
     'metadata': Transition(_ON_HOST, task_states=ANY, launched=False),
     'tags': Transition(_ON_HOST, task_states=ANY, launched=False, lockable=False),
-    'reset_network': Transition(_in(ACTIVE, PAUSED, SUSPENDED)),
+    'inject_network_info': Transition(ANY, task_states=ANY, launched=False),
 }
 
 _REBUILD = dict.fromkeys((REBUILDING, REBUILD_BLOCK_DEVICE_MAPPING, REBUILD_SPAWNING), 'REBUILD')
@@ -202,6 +203,11 @@ def states_of_status(*wanted: str) -> list[tuple[str, frozenset[str] | None]]:
         if tasks:
             pairs.append((vm_state, None if _DEFAULT in tasks else tasks))
     return pairs
+
+
+def is_counted(server: Server) -> bool:
+    """Whether a server that is not deleted uses quota: one that was put aside does not, unless it is coming back."""
+    return server.vm_state != SOFT_DELETED or server.task_state == RESTORING
 
 
 def check(operation: str, server: Server) -> Transition:

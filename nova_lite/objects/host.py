@@ -12,7 +12,7 @@ class HostReport(base.NovaLiteObject):
 
     Memory is in MiB, disk in GiB. ``cpu_info`` is a JSON object; ``version`` is the service
     version of the worker, from which RPC pins are derived. ``operations`` lists the ids of those that the
-    worker is at, whose leases it thereby renews.
+    worker is at, whose leases it thereby renews; ``capabilities`` the optional ports of its driver.
     """
 
     VERSION = '1.0'
@@ -33,5 +33,6 @@ class HostReport(base.NovaLiteObject):
         'traits': base.Json(),
         'guests': base.Json(),
         'operations': base.Json(),
+        'capabilities': base.Json(),
         'version': fields.IntegerField(),
     }

@@ -34,13 +34,7 @@ class MoveHost:
 
 def create(deps: Any, name: str, zone: str | None) -> Any:
     """The new aggregate's row."""
-    def store(conn: Any) -> Any:
-        try:
-            return _get(conn, rows.create(conn, name, {} if zone is None else {ZONE: zone}))
-        except Duplicate:
-            raise errors.AggregateExists(name=name) from None
-
-    return _unique(deps, name, store)
+    return _unique(deps, name, lambda conn: _get(conn, rows.create(conn, name, {} if zone is None else {ZONE: zone})))
 
 
 def change(deps: Any, command: ChangeAggregate) -> Any:

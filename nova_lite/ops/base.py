@@ -4,16 +4,17 @@
 import datetime
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from oslo_config import cfg
 
+from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.clients.image import ImageClient
 from nova_lite.db.engine import Database
-from nova_lite.db.queries import actions, operations, servers
+from nova_lite.db.queries import actions, capabilities, operations, servers
 from nova_lite.model import states, times
 
 LOG = logging.getLogger(__name__)
@@ -68,12 +69,20 @@ def operation_row(context: RequestContext, kind: str, server_uuid: str, action_i
 
 @dataclass(frozen=True)
 class Act:
-    """An operation: its row in the table of states, its name in the list of actions, what a worker does."""
+    """An operation: its row in the table of states, its name in the list of actions, what a worker does.
+
+    ``needs`` names the optional port that the driver of the server's host must have.
+    """
 
     transition: str
     action: str
     kind: str
+    needs: str = ''
 
+
+#: What else accepting an operation changes: given the server's row, which nobody else can change, it returns
+#: more parameters of the operation.
+Prepare = Callable[[Any, Any], Mapping[str, Any]]
 
 #: The columns that a server must bring when it is handed to a command.
 NEEDED = frozenset(('uuid', 'project_id', 'vm_state', 'task_state', 'locked', 'locked_by', 'launched_at', 'host',
@@ -82,26 +91,66 @@ _JUDGED = ('vm_state', 'task_state', 'locked')
 
 
 def begin(deps: Deps, context: RequestContext, server: Any, act: Act, *, override_lock: bool = False,
-          params: Mapping[str, Any] | None = None) -> str:
-    """Accept an operation on ``server``, a row as the caller saw it; the operation's id."""
-    operation_id = deps.db.transaction(_accept, context, server, act, override_lock, params or {})
+          params: Mapping[str, Any] | None = None, prepare: Prepare | None = None) -> str:
+    """Accept an operation on ``server``, a row as the caller saw it; the operation's id.
+
+    ``prepare`` runs in the transaction, once the operation may begin, and may refuse it.
+    """
+    if act.needs:
+        judge(act.transition, server, override_lock)
+        require(deps, server, act.needs, act.action)
+    operation_id = deps.db.transaction(_accept, context, server, act, override_lock, params or {}, prepare)
     wake(deps, context, (operation_id,))
     return operation_id
 
 
 def _accept(conn: Any, context: RequestContext, server: Any, act: Act, override_lock: bool,
-            params: Mapping[str, Any]) -> str:
+            params: Mapping[str, Any], prepare: Prepare | None = None) -> str:
     now = times.utcnow()
     if server.task_state is not None:
         # The table of states allows it, so the new operation takes the place of what is going on.
         judge(act.transition, server, override_lock)
-        if operations.supersede(conn, server.uuid, act.kind, now):
+        if supersede(conn, context, server.uuid, act.kind, now):
             actions.close_open(conn, server.uuid, 'Error')
     change(conn, server, act.transition, override_lock, task_state=states.TRANSITIONS[act.transition].task)
+    more = prepare(conn, servers.get(conn, server.uuid)) if prepare else {}
     action_id = actions.insert(conn, action_row(context, server.uuid, act.action))
-    row = operation_row(context, act.kind, server.uuid, action_id, params, now)
+    row = operation_row(context, act.kind, server.uuid, action_id, {**params, **more}, now)
     operations.insert(conn, [row])
     return str(row['id'])
+
+
+#: Kinds of operations that fill an image, which nobody wants if they are given up.
+_IMAGE_MAKERS = frozenset(('backup', 'shelve', 'snapshot'))
+
+
+def supersede(conn: Any, context: RequestContext, server_uuid: str, by: str, now: datetime.datetime,
+              keep: str = '') -> int:
+    """End all open operations on a server, but those of kind ``keep``; the number of those that were ended."""
+    images = [row.params.get('image_id') for row in operations.open_of_server(conn, server_uuid)
+              if row.kind in _IMAGE_MAKERS]
+    drop_images(conn, context, server_uuid, images, now)
+    return operations.supersede(conn, server_uuid, by, now, keep=keep)
+
+
+def drop_images(conn: Any, context: RequestContext, server_uuid: str, images: Iterable[str | None],
+                now: datetime.datetime) -> None:
+    """Have a conductor delete images that a server does not need any more."""
+    rows = [operation_row(context, 'delete_image', server_uuid, None, {'image_id': image}, now)
+            for image in images if image]
+    if rows:
+        operations.insert(conn, rows)
+
+
+def require(deps: Deps, server: Any, capability: str, what: str) -> None:
+    """``Unsupported`` if it is known that the hypervisor of the server's host cannot do this."""
+    if server.host is None:
+        return
+    with deps.db.read() as conn:
+        able = capabilities.can(conn, server.host, capability)
+    if not able:
+        raise errors.Unsupported(reason=f'{what} is not possible: the hypervisor of server {server.uuid} has no '
+                                        f'{capability}.')
 
 
 def change(conn: Any, server: Any, operation: str, override_lock: bool, **values: Any) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
-from nova_lite.db.queries import actions, servers, tags
+from nova_lite.db.queries import actions, quota_limits, quotas, servers, tags
+from nova_lite.model import quotas as quota_model
 from nova_lite.model import states
 from nova_lite.model.quotas import UNLIMITED
 from nova_lite.ops.base import NEEDED, Deps, action_row, judge
@@ -152,16 +153,26 @@ def unlock(deps: Deps, context: RequestContext, command: UnlockServer) -> None:
 def reset_state(deps: Deps, context: RequestContext, command: ResetServerState) -> None:
     """Store the state; operations that are under way go on and have the last word."""
     def store(conn: Any) -> None:
-        servers.update(conn, command.server.uuid, vm_state=states.RESET_STATES[command.state], task_state=None)
+        server = servers.lock(conn, command.server.uuid, NEEDED)
+        if not states.is_counted(server):
+            # It lives again, whatever the limits say.
+            use = quota_model.use_of(server.flavor)
+            quotas.give_back(conn, server.project_id, {resource: -amount for resource, amount in use.items()})
+        servers.update(conn, server.uuid, vm_state=states.RESET_STATES[command.state], task_state=None,
+                       deleted_at=None)
 
     deps.db.transaction(store)
 
 
 def set_metadata(deps: Deps, context: RequestContext, command: SetMetadata) -> dict[str, str]:
     """Store the entries; all that there is then."""
+    with deps.db.read() as conn:
+        limit = quota_limits.limit(conn, deps.conf.quota, 'metadata_items', command.server.project_id,
+                                   context.user_id)
+
     def merge(old: Mapping[str, str]) -> dict[str, str]:
         new = dict(command.items) if command.replace else {**old, **command.items}
-        check_metadata(deps, new)
+        check_metadata(new, limit)
         return new
 
     return _change_metadata(deps, command.server, command.override_lock, merge)
@@ -177,9 +188,8 @@ def delete_metadata_item(deps: Deps, context: RequestContext, command: DeleteMet
     _change_metadata(deps, command.server, command.override_lock, without)
 
 
-def check_metadata(deps: Deps, items: Mapping[str, str]) -> None:
+def check_metadata(items: Mapping[str, str], limit: int) -> None:
     """``OverQuota`` if these are more entries than a server may have."""
-    limit = deps.conf.quota.metadata_items
     if limit != UNLIMITED and len(items) > limit:
         raise errors.OverQuota(resource='metadata_items', requested=len(items), used=0, limit=limit)
 

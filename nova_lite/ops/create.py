@@ -11,11 +11,10 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.clients.image import Image
-from nova_lite.db.queries import actions, keypairs, operations, quotas, servers, tags
+from nova_lite.db.queries import actions, keypairs, operations, quota_limits, servers, tags
 from nova_lite.model import names, states, times
-from nova_lite.model import quotas as quota_model
 from nova_lite.model.zones import Place
-from nova_lite.ops import create_checks
+from nova_lite.ops import create_checks, quotas, server_groups
 from nova_lite.ops.base import Deps, action_row, operation_row, wake
 from nova_lite.ops.change import check_metadata
 
@@ -72,15 +71,17 @@ def create(deps: Deps, context: RequestContext, command: CreateServers) -> Creat
     """Accept the request; all servers of it, or an error and none."""
     if context.project_id is None or context.user_id is None:
         raise errors.Invalid(reason='Servers belong to a project and a user; this token names none.')
-    check_metadata(deps, command.metadata)
-    create_checks.check_files(deps.conf.quota, command.personality)
     image = create_checks.check(command)
     with deps.db.read() as conn:
+        limits = quota_limits.effective(conn, deps.conf.quota, context.project_id, context.user_id)
         create_checks.check_place(conn, deps.conf, command)
         key = _key(conn, context.user_id, command.key_name)
+    check_metadata(command.metadata, limits.user['metadata_items'])
+    create_checks.check_files(limits.user, command.personality)
     template = _template(deps, context, command, image, key)
-    create_checks.check_count(quota_model.limits(deps.conf.quota), template['flavor'], command.min_count)
-    created, operation_ids = deps.db.transaction(_store, deps, context, command, template)
+    create_checks.check_count(limits.user, template['flavor'], command.min_count)
+    owner = quotas.Owner(context.project_id, context.user_id, limits)
+    created, operation_ids = deps.db.transaction(_store, context, command, template, owner)
     wake(deps, context, operation_ids)
     return created
 
@@ -118,26 +119,28 @@ def _template(deps: Deps, context: RequestContext, command: CreateServers, image
         'metadata': dict(command.metadata), 'scheduler_hints': dict(command.hints),
         'trusted_image_certificates': list(command.trusted_image_certificates)
         if command.trusted_image_certificates is not None else None,
+        'system_metadata': {key: value for key, value in (
+            ('boot_roles', ','.join(context.roles)), ('owner_user_name', context.user_name),
+            ('owner_project_name', context.project_name)) if value},
         'deleted': False,
     }
 
 
-def _store(conn: Any, deps: Deps, context: RequestContext, command: CreateServers,
-           template: Mapping[str, Any]) -> tuple[Created, list[str]]:
-    limits = quota_model.limits(deps.conf.quota)
+def _store(conn: Any, context: RequestContext, command: CreateServers, template: Mapping[str, Any],
+           owner: quotas.Owner) -> tuple[Created, list[str]]:
+    group = server_groups.lock(conn, context, command.hints['group']) if 'group' in command.hints else None
     counts = (command.min_count, min(command.max_count, create_checks.MOST_SERVERS))
-    fixed = counts[0] == counts[1]
-    count = counts[0] if fixed else quotas.use_most(
-        conn, template['project_id'], template['flavor'], counts, limits)
+    count = counts[0] if counts[0] == counts[1] else quotas.how_many(conn, owner, template['flavor'], counts)
     rows = _rows(command, template, count)
     for row, row_id in zip(rows, servers.insert(conn, rows), strict=True):
         row['id'] = row_id
+    if group is not None:
+        server_groups.join(conn, group, owner, [row['uuid'] for row in rows])
     work = _work(conn, context, command, rows)
     for row in rows if command.tags else ():
         tags.add(conn, row['uuid'], sorted(set(command.tags)))
-    if fixed:
-        # Last, because other requests of the project wait from here to the end of the transaction.
-        quotas.use(conn, template['project_id'], quota_model.use_of(template['flavor'], count), limits)
+    # Last, because other requests of the project wait from here to the end of the transaction.
+    quotas.book(conn, owner, template['flavor'], count)
     return Created(rows, template['reservation_id']), work
 
 

@@ -30,8 +30,6 @@ def check(command: 'CreateServers') -> Image:
     if foreign:
         raise errors.Invalid(
             reason=f'No network service is configured here, so there is no security group {", ".join(foreign)}.')
-    if 'group' in command.hints:
-        raise errors.Invalid(reason=f'There is no server group {command.hints["group"]}.')
     if command.hostname is not None and command.max_count > 1:
         raise errors.Invalid(reason='A hostname can be given to one server only; the request asks for more.')
     if command.image is None:
@@ -40,12 +38,12 @@ def check(command: 'CreateServers') -> Image:
     return command.image
 
 
-def check_files(limits: Any, files: Sequence[Mapping[str, str]]) -> None:
-    """``OverQuota`` if the files (personality) are more or larger than option group ``[quota]`` allows."""
+def check_files(limits: Mapping[str, int], files: Sequence[Mapping[str, str]]) -> None:
+    """``OverQuota`` if the files (personality) are more or larger than allowed."""
     found = {
         'injected_files': len(files),
         'injected_file_content_bytes': max((len(base64.b64decode(file['contents'])) for file in files), default=0),
-        'injected_file_path_length': max((len(file['path']) for file in files), default=0)}
+        'injected_file_path_bytes': max((len(file['path']) for file in files), default=0)}
     for resource, value in found.items():
         if limits[resource] != UNLIMITED and value > limits[resource]:
             raise errors.OverQuota(resource=resource, requested=value, used=0, limit=limits[resource])

@@ -8,7 +8,8 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.db.queries import quota_limits, quotas, server_groups
-from nova_lite.model.quotas import UNLIMITED, Limits
+from nova_lite.model.quotas import UNLIMITED
+from nova_lite.ops.quotas import Owner
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,10 @@ def lock(conn: Any, context: RequestContext, uuid: str) -> Any:
     return group
 
 
-def join(conn: Any, group: Any, user_id: str, limits: Limits, server_uuids: Collection[str]) -> None:
+def join(conn: Any, group: Any, owner: Owner, server_uuids: Collection[str]) -> None:
     """Put new servers of a user into a locked group, or raise errors.OverQuota."""
-    _check('server_group_members', len(server_uuids), server_groups.count_members(conn, group.id, user_id),
-           limits.user['server_group_members'])
+    _check('server_group_members', len(server_uuids), server_groups.count_members(conn, group.id, owner.user_id),
+           owner.limits.user['server_group_members'])
     server_groups.add_members(conn, group.id, server_uuids)
 
 

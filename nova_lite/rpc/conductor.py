@@ -17,7 +17,7 @@ class ConductorClient(Client):
     """Messages of ``nova_lite.conductor.service``.
 
     ==== ==========================================================
-    1.0  run_operation, report_host, report_operation
+    1.0  run_operation, report_host, report_operation, report_progress
     ==== ==========================================================
     """
 
@@ -34,3 +34,10 @@ class ConductorClient(Client):
     def report_operation(self, context: RequestContext, report: OperationReport) -> bool:
         """Tell how an operation went on a host; False if it is not that host's any more."""
         return bool(self.call(context, '1.0', 'report_operation', report=report))
+
+    def report_progress(self, context: RequestContext, operation_id: str, attempt: int, host: str,
+                        progress: dict[str, Any]) -> str | None:
+        """Tell how far an operation is; what somebody wants of it meanwhile (``abort``, ``complete``)."""
+        wish: str | None = self.call(context, '1.0', 'report_progress', timeout=HEARTBEAT_TIMEOUT,
+                                     operation_id=operation_id, attempt=attempt, host=host, progress=progress)
+        return wish

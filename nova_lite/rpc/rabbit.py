@@ -5,12 +5,15 @@ The driver waits for a broker for as long as it takes.  That is right for a work
 one, and wrong for the API: a request must be accepted now, and its work is found again in the database.
 """
 
+import logging
 from typing import Any
 
 import kombu.exceptions
 import oslo_messaging
 from oslo_config import cfg
-from oslo_messaging._drivers import common, impl_rabbit
+from oslo_messaging._drivers import amqpdriver, base, common, impl_rabbit
+
+LOG = logging.getLogger(__name__)
 
 #: How often a sender tries again to reach the broker: two to three seconds.
 RETRIES = 1
@@ -29,8 +32,32 @@ def set_defaults() -> None:
         heartbeat_timeout_threshold=20)
 
 
+class _Listener(amqpdriver.RpcAMQPListener):
+    """Hands back to the broker what arrives after a stop.
+
+    The driver stops reading, but its consumers stay. What they are sent is read after all while the connection is
+    being closed, acknowledged, and then forgotten.
+    """
+
+    def __call__(self, message: Any) -> None:
+        """Take one message."""
+        if self._shutoff.is_set():
+            message.requeue()
+        else:
+            super().__call__(message)
+
+    def stop(self) -> None:
+        """Read no more, and let the broker send no more."""
+        super().stop()
+        try:
+            for consumer, tag in self.conn._consumers.items():
+                consumer.cancel(tag)
+        except Exception as error:
+            LOG.info('The broker cannot be told that this server stops: %s', error)
+
+
 class Driver(impl_rabbit.RabbitDriver):
-    """Senders give up after a few seconds; servers and open connections go on trying."""
+    """Senders give up after a few seconds, servers go on trying; a server that stops loses nothing."""
 
     def send(self, *args: Any, **kwargs: Any) -> Any:
         """Send a message; MessageDeliveryFailure if the broker cannot be reached."""
@@ -38,6 +65,16 @@ class Driver(impl_rabbit.RabbitDriver):
             return super().send(*args, **kwargs)
         except kombu.exceptions.OperationalError as error:
             raise oslo_messaging.MessageDeliveryFailure(f'The broker cannot be reached: {error}') from error
+
+    def listen(self, target: Any, batch_size: int, batch_timeout: float | None) -> base.Listener:
+        """What arrives for one server, for anyone of its topic, and for all of them."""
+        connection = self._get_connection(common.PURPOSE_LISTEN)
+        listener = _Listener(self, connection)
+        exchange = self._get_exchange(target)
+        for queue in (target.topic, f'{target.topic}.{target.server}'):
+            connection.declare_topic_consumer(exchange_name=exchange, topic=queue, callback=listener)
+        connection.declare_fanout_consumer(target.topic, listener)
+        return base.PollStyleListenerAdapter(listener, batch_size, batch_timeout)
 
     def _get_connection(self, purpose: str = common.PURPOSE_SEND, retry: int | None = None) -> Any:
         context = super()._get_connection(purpose, retry)

@@ -14,9 +14,13 @@ def _plain(one: str, many: str) -> dict[bool, str]:
 
 _WORDS = {
     'tried': _plain('failed to build it', 'failed to build it'),
+    'leaving': _plain('has the server now', 'have the server now'),
     'down': _plain('is down', 'are down'),
     'disabled': _plain('is disabled', 'are disabled'),
     'zone': _plain('is not in availability zone {zone}', 'are not in availability zone {zone}'),
+    'affinity': _plain('has no other server of group {group}', 'have no other server of group {group}'),
+    'anti-affinity': _plain('has as many servers of group {group} as it may',
+                            'have as many servers of group {group} as they may'),
     'memory': _plain('lacks memory', 'lack memory'),
     'vcpus': _plain('lacks vCPUs', 'lack vCPUs'),
     'disk': _plain('lacks disk', 'lack disk'),
@@ -49,7 +53,7 @@ def listing(error: errors.NoValidHost) -> str:
 
 
 def _count(wanted: Wanted, reason: str, number: int, most: int | None) -> tuple[int, str]:
-    words = _WORDS[reason][number == 1].format(zone=wanted.zone)
+    words = _WORDS[reason][number == 1].format(zone=wanted.zone, group=wanted.group)
     if reason in _UNITS:
         unit = _UNITS[reason][1]
         words += f': wanted {_wanted(wanted, reason)}{unit}, most free is {max(0, most or 0)}{unit}'

@@ -56,10 +56,27 @@ def capacity(host: HostState, request: Request, view: View) -> Found:
     return None
 
 
+def affinity(host: HostState, request: Request, view: View) -> Found:
+    """The host has members of the server's group, if it wants to be together and is anywhere."""
+    together = request.group.together if request.group else ()
+    return (', '.join(together), host.host) if together and host.host not in together else None
+
+
+def anti_affinity(host: HostState, request: Request, view: View) -> Found:
+    """The host has fewer members of the server's group than it may."""
+    group = request.group
+    if group is None or host.host not in group.apart:
+        return None
+    return f'fewer than {group.most_per_host} of the group', group.members[host.host]
+
+
+AFFINITY, ANTI_AFFINITY = 'ServerGroupAffinityFilter', 'ServerGroupAntiAffinityFilter'
 #: The names that operators know, for ``[filter_scheduler] enabled_filters``.
 FILTERS: dict[str, Filter] = {
     'AvailabilityZoneFilter': availability_zone,
     'ComputeFilter': compute,
+    AFFINITY: affinity,
+    ANTI_AFFINITY: anti_affinity,
 }
 #: Asked whatever is enabled: a claim would not go against them.
 ALWAYS: dict[str, Filter] = {'Capacity': capacity}

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nova_lite.db.queries import hosts
+from nova_lite.model.moves import disk_of
+from nova_lite.scheduler.groups import Group
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,9 @@ class Request:
     """What a server needs of a host.
 
     ``forced``: an administrator named the host and takes responsibility, so it may be disabled and no
-    filter is asked; it still must be up and have room.  ``tried``: hosts that failed to build it.
+    filter is asked; it still must be up, have room and be what the server's group allows.  ``tried``:
+    hosts that failed to build it.  ``group`` is read and locked when the server is placed.
+    ``leaving`` is the host on which a server that moves cannot stay.
     """
 
     server_uuid: str
@@ -26,9 +30,11 @@ class Request:
     node: str | None = None
     forced: bool = False
     tried: tuple[str, ...] = ()
+    leaving: str | None = None
     hints: Mapping[str, Any] = field(default_factory=dict)
     image_properties: Mapping[str, Any] = field(default_factory=dict)
     extra_specs: Mapping[str, Any] = field(default_factory=dict)
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +52,6 @@ class HostState:
     free_memory_mb: int
     free_local_gb: int
     servers: int
-
-
-def disk_of(flavor: Mapping[str, Any]) -> int:
-    """GiB that a server of this flavor takes on its host; a part of a GiB of swap counts as a whole one."""
-    return int(flavor['disk']) + int(flavor['ephemeral']) - (-int(flavor['swap']) // 1024)
 
 
 def of_server(server: Any, placing: Mapping[str, Any]) -> Request:

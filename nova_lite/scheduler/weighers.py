@@ -8,19 +8,23 @@ counts, and below zero it prefers full hosts to empty ones.
 import random
 from collections.abc import Callable, Mapping, Sequence
 
+from nova_lite.scheduler.groups import Group
 from nova_lite.scheduler.request import HostState
 
-Weigher = Callable[[HostState], float]
+Weigher = Callable[[HostState, Group | None], float]
 
 #: By the name of the option that holds its multiplier.
 WEIGHERS: dict[str, Weigher] = {
-    'ram_weight_multiplier': lambda host: host.free_memory_mb,
-    'cpu_weight_multiplier': lambda host: host.free_vcpus,
-    'disk_weight_multiplier': lambda host: host.free_local_gb,
+    'ram_weight_multiplier': lambda host, _: host.free_memory_mb,
+    'cpu_weight_multiplier': lambda host, _: host.free_vcpus,
+    'disk_weight_multiplier': lambda host, _: host.free_local_gb,
+    'soft_affinity_weight_multiplier': lambda host, group: group.attraction(host.host) if group else 0,
+    'soft_anti_affinity_weight_multiplier': lambda host, group: -group.repulsion(host.host) if group else 0,
 }
 
 
-def ranked(hosts: Sequence[HostState], multipliers: Mapping[str, float], subset: int = 1) -> list[HostState]:
+def ranked(hosts: Sequence[HostState], multipliers: Mapping[str, float], subset: int = 1,
+           group: Group | None = None) -> list[HostState]:
     """The hosts, the best first; one of the ``subset`` best is drawn to be the very first.
 
     Hosts of one weight come in random order, so that equal hosts fill equally and several conductors
@@ -31,7 +35,7 @@ def ranked(hosts: Sequence[HostState], multipliers: Mapping[str, float], subset:
         multiplier = multipliers[name]
         if not multiplier:
             continue
-        values = [weigher(host) for host in hosts]
+        values = [weigher(host, group) for host in hosts]
         low, high = min(values, default=0), max(values, default=0)
         if high == low:
             continue

@@ -22,7 +22,8 @@ SCOPE = 'nova_lite'
 REQUEST_ID = 'openstack.request_id'
 
 _PROPAGATOR = TraceContextTextMapPropagator()
-_FLUSH_MILLISECONDS = 5000
+# A collector that is away must not hold up the end of a service.
+_FLUSH_SECONDS = 2.0
 _TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?(\w+)')
 
 
@@ -34,6 +35,7 @@ class Spans:
         self._options = conf.opentelemetry
         self._given = exporter
         self._lock = threading.Lock()
+        self._flushing = threading.Thread()
         self._pid = 0
         self._provider: Any = None
         self._tracer: Any = None
@@ -106,8 +108,12 @@ class Spans:
 
     def flush(self) -> None:
         """Send what waits for the next batch."""
-        if self._provider is not None and self._pid == os.getpid():
-            self._provider.force_flush(_FLUSH_MILLISECONDS)
+        if self._provider is None or self._pid != os.getpid() or self._flushing.is_alive():
+            return
+        # The library's own limit is not kept.
+        self._flushing = threading.Thread(target=self._provider.force_flush, name='flush spans', daemon=True)
+        self._flushing.start()
+        self._flushing.join(_FLUSH_SECONDS)
 
     def close(self) -> None:
         """End the exporter of this process."""

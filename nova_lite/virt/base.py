@@ -19,6 +19,7 @@ Rules that hold for every method of every port:
 import abc
 import dataclasses
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 from nova_lite.model.power import Power
@@ -30,9 +31,15 @@ CONSOLE_LIMIT = 100 * 1024
 
 @dataclasses.dataclass(frozen=True)
 class GuestSpec:
-    """What a guest is made from."""
+    """What a guest is made from; ``image`` is booted in place of the server's own."""
 
     server: Server
+    image: str | None = None
+
+    @property
+    def boot_image(self) -> str | None:
+        """The image that the guest's disk begins as."""
+        return self.image or self.server.image_ref
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +65,36 @@ class Snapshot:
     path: pathlib.Path
     disk_format: str
     size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ConsoleAddress:
+    """Where a console of a guest is reached from the proxies."""
+
+    host: str
+    port: int
+    tls_port: int | None = None
+    internal_access_path: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnostics:
+    """What the hypervisor counts of a guest; None where it does not know. Times in ns, memory in MiB.
+
+    ``counters`` is the same in the hypervisor's own words, for clients from before there were common ones.
+    """
+
+    state: str
+    driver: str
+    hypervisor: str | None = None
+    hypervisor_os: str | None = None
+    uptime: int | None = None
+    memory_maximum: int | None = None
+    memory_used: int | None = None
+    cpus: tuple[dict[str, Any], ...] = ()         # id, time, utilisation
+    disks: tuple[dict[str, Any], ...] = ()        # read_bytes, read_requests, write_bytes, write_requests, errors_count
+    nics: tuple[dict[str, Any], ...] = ()         # mac_address, rx_* and tx_* octets, packets, drop, errors, rate
+    counters: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Driver(abc.ABC):
@@ -148,8 +185,133 @@ class SuspendPort(abc.ABC):
         """The guest runs, from where it was suspended."""
 
 
+class RescuePort(abc.ABC):
+    """A driver that can boot a guest from a disk other than its own, to mend that."""
+
+    @abc.abstractmethod
+    def rescue(self, spec: GuestSpec) -> None:
+        """The guest runs from the image of ``spec``, with its own disk beside it."""
+
+    @abc.abstractmethod
+    def unrescue(self, server_uuid: str) -> None:
+        """The guest runs from its own disk, and nothing else is left of the rescue."""
+
+
+class EphemeralPort(abc.ABC):
+    """A driver that can make the root disk of a guest anew and leave its other disks alone."""
+
+    @abc.abstractmethod
+    def replace_root(self, spec: GuestSpec) -> None:
+        """The guest runs from a root disk that began as the image of ``spec``."""
+
+
+class PasswordPort(abc.ABC):
+    """A driver that can change a password inside of a guest that runs."""
+
+    @abc.abstractmethod
+    def set_password(self, server_uuid: str, password: str) -> None:
+        """The guest's administrator has this password, which is kept nowhere else."""
+
+
+class CrashDumpPort(abc.ABC):
+    """A driver that can interrupt a guest so that it dumps its kernel."""
+
+    @abc.abstractmethod
+    def crash_dump(self, server_uuid: str) -> None:
+        """The guest was interrupted; what it does then is its own business."""
+
+
+class DiagnosticsPort(abc.ABC):
+    """A driver that counts what a guest does."""
+
+    @abc.abstractmethod
+    def diagnostics(self, server_uuid: str) -> Diagnostics:
+        """The counters as they are now."""
+
+
+class ConsolePort(abc.ABC):
+    """A driver whose guests have consoles that proxies can reach."""
+
+    @abc.abstractmethod
+    def console(self, server_uuid: str, kind: str) -> ConsoleAddress:
+        """Where the console of a kind (``novnc``, ``spice-html5``, ``spice-direct``, ``serial``, ``webmks``) is.
+
+        ``errors.Invalid`` if the guest has none of that kind.
+        """
+
+
+class MovePort(abc.ABC):
+    """A driver whose guests can be made anew on another host, or in another size on the same one.
+
+    On its way a guest is *set aside* on the host that it leaves: it neither runs nor counts as a guest of
+    that host, but can come back until it is forgotten.  ``destroy`` removes what was set aside, too.
+    """
+
+    @abc.abstractmethod
+    def prepare_move(self, spec: GuestSpec, live: bool) -> None:
+        """This host could take the guest; ``errors.HypervisorError`` says why not."""
+
+    @abc.abstractmethod
+    def leave(self, server_uuid: str) -> dict[str, Any]:
+        """The guest is off and set aside. What comes back, plain JSON, is all that ``arrive`` needs."""
+
+    @abc.abstractmethod
+    def arrive(self, spec: GuestSpec, disk: dict[str, Any], power: Power) -> None:
+        """The guest is here, of the flavor of ``spec``, with its disk and in this power state."""
+
+    @abc.abstractmethod
+    def come_back(self, server_uuid: str, power: Power) -> None:
+        """What was set aside is the guest again, in this power state; what arrived here is gone."""
+
+    @abc.abstractmethod
+    def withdraw(self, server_uuid: str) -> None:
+        """What arrived here is gone; what is set aside stays."""
+
+    @abc.abstractmethod
+    def forget(self, server_uuid: str) -> None:
+        """Nothing is set aside; what arrived here stays."""
+
+    @abc.abstractmethod
+    def set_aside(self) -> frozenset[str]:
+        """The servers of which something is set aside."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a live migration is, in bytes."""
+
+    memory_total: int
+    memory_processed: int
+    memory_remaining: int
+    disk_total: int
+    disk_processed: int
+    disk_remaining: int
+
+
+class LiveMigrationPort(MovePort):
+    """A driver that can move a guest while it runs."""
+
+    @abc.abstractmethod
+    def live_migrate(self, server_uuid: str, move: dict[str, Any],
+                     watch: Callable[[Progress], str | None]) -> dict[str, Any]:
+        """Like ``leave``, but the guest runs until the moment at which it does so on the destination.
+
+        ``move`` holds dest (the host), address and block_migration.  ``watch`` is told now and then how far
+        it is; if it answers ``abort``, the guest stays as it was and ``errors.MigrationAborted`` is raised; if it
+        answers ``complete``, the guest may be paused to bring it to an end.
+        """
+
+
 OPTIONAL_PORTS: dict[str, type] = {
+    'console': ConsolePort,
+    'crash_dump': CrashDumpPort,
+    'diagnostics': DiagnosticsPort,
+    'ephemeral': EphemeralPort,
+    'live_migration': LiveMigrationPort,
+    'move': MovePort,
+    'password': PasswordPort,
     'pause': PausePort,
+    'rescue': RescuePort,
     'snapshot': SnapshotPort,
     'suspend': SuspendPort,
 }

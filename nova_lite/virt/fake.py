@@ -17,7 +17,7 @@ from oslo_config import cfg
 
 from nova_lite import errors
 from nova_lite.model.power import Power
-from nova_lite.virt import base
+from nova_lite.virt import base, fake_extras, fake_moves
 from nova_lite.virt.fake_faults import Faults
 from nova_lite.virt.fake_store import FakeGuest, GuestStore
 
@@ -28,13 +28,16 @@ CONSOLE_LINES = 200
 
 OPERATIONS = frozenset((
     'spawn', 'destroy', 'power_on', 'power_off', 'reboot', 'snapshot',
-    'pause', 'unpause', 'suspend', 'resume'))
+    'pause', 'unpause', 'suspend', 'resume', *fake_extras.OPERATIONS, *fake_moves.OPERATIONS))
 
 
-class FakeDriver(base.Driver, base.SnapshotPort, base.PausePort, base.SuspendPort):
+class FakeDriver(fake_extras.FakeExtras, fake_moves.FakeMoves, base.Driver, base.SnapshotPort, base.PausePort,
+                 base.SuspendPort):
     """One fake host."""
 
     def __init__(self, conf: cfg.ConfigOpts, host: str) -> None:
+        fake_extras.FakeExtras.__init__(self, conf)
+        fake_moves.FakeMoves.__init__(self)
         self._host = host
         self._size = conf.fake
         self._faults = Faults(conf.fake.delay, conf.fake.fail_at, OPERATIONS)
@@ -49,6 +52,7 @@ class FakeDriver(base.Driver, base.SnapshotPort, base.PausePort, base.SuspendPor
         """Read the guests that an earlier process left."""
         with self._lock:
             self._guests = self._store.load()
+            self._aside = self._store.load_aside()
         if self._guests:
             LOG.info('Fake host %s has %d guests from before.', self._host, len(self._guests))
 
@@ -58,7 +62,7 @@ class FakeDriver(base.Driver, base.SnapshotPort, base.PausePort, base.SuspendPor
     def inventory(self) -> base.HostInventory:
         """The size that ``[fake]`` gives to each host."""
         with self._lock:
-            disk_used = sum(guest.disk_gb for guest in self._guests.values())
+            disk_used = sum(guest.disk_gb for guest in (*self._guests.values(), *self._aside.values()))
         return base.HostInventory(
             hypervisor_hostname=self._host,
             hypervisor_type='fake',
@@ -90,7 +94,7 @@ class FakeDriver(base.Driver, base.SnapshotPort, base.PausePort, base.SuspendPor
             guest = self._guests.get(server.uuid) or FakeGuest(
                 uuid=server.uuid, name=server.name, power_state=Power.SHUTDOWN,
                 vcpus=flavor['vcpus'], memory_mb=flavor['ram'],
-                disk_gb=flavor['disk'] + flavor.get('ephemeral', 0))
+                disk_gb=flavor['disk'] + flavor.get('ephemeral', 0), image=spec.boot_image)
             self._keep(_running(guest))
 
     def destroy(self, server_uuid: str) -> None:
@@ -99,6 +103,7 @@ class FakeDriver(base.Driver, base.SnapshotPort, base.PausePort, base.SuspendPor
         with self._lock:
             self._store.drop(server_uuid)
             self._guests.pop(server_uuid, None)
+            self._drop_aside(server_uuid)
 
     def power_on(self, server_uuid: str) -> None:
         """Boot the guest, unless it runs."""
@@ -164,6 +169,9 @@ class FakeDriver(base.Driver, base.SnapshotPort, base.PausePort, base.SuspendPor
         if guest is None:
             raise errors.GuestNotFound(server=server_uuid, host=self._host)
         return guest
+
+    def _boot(self, guest: FakeGuest) -> FakeGuest:
+        return _running(guest)
 
     def _keep(self, guest: FakeGuest) -> None:
         guest = dataclasses.replace(guest, console=guest.console[-CONSOLE_LINES:])

@@ -15,6 +15,7 @@ import pathlib
 LOG = logging.getLogger(__name__)
 
 _RECORD = '.json'
+_ASIDE = '.aside'
 _HALF_WRITTEN = '.part'
 
 
@@ -29,6 +30,8 @@ class FakeGuest:
     memory_mb: int
     disk_gb: int
     console: tuple[str, ...] = ()
+    image: str | None = None             # what its disk began as
+    rescue_image: str | None = None      # what it runs from instead while it is rescued
 
 
 class GuestStore:
@@ -39,15 +42,18 @@ class GuestStore:
 
     def load(self) -> dict[str, FakeGuest]:
         """All guests by uuid. Remains of a write that was cut off are removed."""
-        guests = {}
         for path in self._paths():
             if path.name.endswith(_HALF_WRITTEN):
                 path.unlink(missing_ok=True)
-            elif path.name.endswith(_RECORD):
-                guest = _read(path)
-                if guest is not None:
-                    guests[guest.uuid] = guest
-        return guests
+        return self._read_all(_RECORD)
+
+    def load_aside(self) -> dict[str, FakeGuest]:
+        """What is set aside, by uuid."""
+        return self._read_all(_ASIDE)
+
+    def _read_all(self, suffix: str) -> dict[str, FakeGuest]:
+        found = (_read(path) for path in self._paths() if path.name.endswith(suffix))
+        return {guest.uuid: guest for guest in found if guest is not None}
 
     def put(self, guest: FakeGuest) -> None:
         """Keep ``guest``, in place of the one with its uuid if there is one."""
@@ -65,8 +71,20 @@ class GuestStore:
         """Forget the guest ``uuid``, if there is one."""
         self._path(uuid).unlink(missing_ok=True)
 
-    def _path(self, uuid: str) -> pathlib.Path:
-        return self.directory / (uuid + _RECORD)
+    def set_aside(self, uuid: str) -> None:
+        """Take the guest ``uuid`` out of the guests, but keep its record."""
+        os.replace(self._path(uuid), self._path(uuid, _ASIDE))
+
+    def bring_back(self, uuid: str) -> None:
+        """Make what is set aside the guest ``uuid`` again, whatever that is now."""
+        os.replace(self._path(uuid, _ASIDE), self._path(uuid))
+
+    def drop_aside(self, uuid: str) -> None:
+        """Forget what is set aside, if anything is."""
+        self._path(uuid, _ASIDE).unlink(missing_ok=True)
+
+    def _path(self, uuid: str, suffix: str = _RECORD) -> pathlib.Path:
+        return self.directory / (uuid + suffix)
 
     def _paths(self) -> list[pathlib.Path]:
         try:

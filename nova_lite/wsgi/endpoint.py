@@ -74,8 +74,10 @@ class Endpoint:
     """One operation.
 
     Order of the checks, which decides the error that wins: version (404), body and query (400),
-    ``load`` (404), ``rule`` on what was loaded (403), handler.  ``action`` is the single key of
-    the body for rows of an ``…/action`` path.  ``flags`` are named behaviours with their windows.
+    ``load`` (404), ``rule`` on what was loaded (403), handler.  With ``rule_first`` the rule, which then
+    cannot look at what was loaded, comes before ``load``: who may not ask does not learn what there is.
+    ``action`` is the single key of the body for rows of an ``…/action`` path.  ``flags`` are named
+    behaviours with their windows.
     ``errors`` documents the codes beside the common ones.
     """
 
@@ -93,6 +95,7 @@ class Endpoint:
     errors: tuple[int, ...] = ()
     flags: tuple[tuple[str, window.Window], ...] = ()
     summary: str = ''
+    rule_first: bool = False
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 
 The order of the steps is part of the wire, because it decides which of several errors a client
 sees: version (406, 400), method (405), action (400), window (404), body and query (400), load (404),
-policy (403), handler.
+policy (403), handler; where the policy needs nothing of what is loaded it comes before that.
 """
 
 from collections.abc import Iterable, Mapping
@@ -64,10 +64,7 @@ class Resource:
             if endpoint.action:
                 call.body = call.body.get(endpoint.action)
         call.query = endpoint.query.check(environ.get('QUERY_STRING', ''), minor)
-        if endpoint.load is not None:
-            call.target = endpoint.load(call)
-        if endpoint.rule:
-            call.authorize(endpoint.rule)
+        _admit(call, endpoint)
         show = endpoint.shown(minor)
         if show is not None:
             allowed = frozenset(rule for rule in show.view.rules(minor, show.op) if call.can(rule))
@@ -79,7 +76,10 @@ class Resource:
         if environ['REQUEST_METHOD'] not in _WITH_BODY:
             return None
         request = webob.Request(environ)
-        raw = request.body
+        try:
+            raw = request.body
+        except OSError as error:
+            raise errors.Invalid('Invalid request: the connection ended before the body did.') from error
         if not raw:
             return None
         kind = request.content_type
@@ -141,6 +141,16 @@ def _is_deep(content: Any) -> bool:
         if not level:
             return False
     return True
+
+
+def _admit(call: Call, endpoint: Endpoint) -> None:
+    """Load what the request is about and ask the policy about it."""
+    if endpoint.rule and endpoint.rule_first:
+        call.authorize(endpoint.rule)
+    if endpoint.load is not None:
+        call.target = endpoint.load(call)
+    if endpoint.rule and not endpoint.rule_first:
+        call.authorize(endpoint.rule)
 
 
 def _text(part: Any) -> Any:

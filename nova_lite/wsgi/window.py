@@ -25,6 +25,10 @@ class Window:
     def __or__(self, other: 'Window') -> 'Window':
         return Window(tuple(sorted(self.spans + other.spans)))
 
+    def ended(self, minor: int) -> 'Window':
+        """The same up to and with 2.minor, and nothing after."""
+        return Window(tuple((first, min(last, minor)) for first, last in self.spans if first <= minor))
+
     def overlaps(self, other: 'Window') -> bool:
         """Whether some version lies in both."""
         return any(a <= d and c <= b for a, b in self.spans for c, d in other.spans)

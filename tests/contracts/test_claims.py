@@ -11,8 +11,10 @@ import pytest
 from nova_lite import errors
 from nova_lite.db.queries import aggregates, hosts, operations, quotas, services
 from nova_lite.model import times
+from nova_lite.model.quotas import Limits
 from nova_lite.ops.create import create
 from nova_lite.ops.delete import DeleteServer, delete
+from nova_lite.ops.quotas import Owner, book, how_many
 from nova_lite.scheduler import filters
 from nova_lite.scheduler.request import Request, state_of
 from tests.fixtures.cloud import Cloud, context, wish
@@ -127,10 +129,17 @@ def test_a_request_is_booked_whole_or_not_at_all(database):
 
 
 def test_as_many_as_fit(database):
-    assert database.transaction(quotas.use_most, 'red', TINY, (2, 7), LIMITS) == 7
-    assert database.transaction(quotas.use_most, 'red', TINY, (2, 7), LIMITS) == 3
+    owner = Owner('red', 'ann', Limits(LIMITS))
+
+    def use(conn, counts):
+        count = how_many(conn, owner, TINY, counts)
+        book(conn, owner, TINY, count)
+        return count
+
+    assert database.transaction(use, (2, 7)) == 7
+    assert database.transaction(use, (2, 7)) == 3
     with pytest.raises(errors.OverQuota):
-        database.transaction(quotas.use_most, 'red', TINY, (1, 7), LIMITS)
+        database.transaction(use, (1, 7))
 
 
 def add_operation(db, **known):

@@ -182,3 +182,64 @@ def test_suspend_and_resume(driver, guest):
     for _ in range(2):
         driver.resume(guest)
     assert driver.power_state(guest) is Power.RUNNING
+
+
+def test_rescue_and_unrescue(driver, guest, spec):
+    _needs(driver, 'rescue')
+    rescue = base.GuestSpec(spec.server, str(uuid.uuid4()))
+    for _ in range(2):
+        driver.rescue(rescue)
+    assert driver.power_state(guest) is Power.RUNNING
+    for _ in range(2):
+        driver.unrescue(guest)
+    assert driver.power_state(guest) is Power.RUNNING
+
+
+def test_a_new_root_disk_runs(driver, guest, spec):
+    _needs(driver, 'ephemeral')
+    driver.power_off(guest)
+    for _ in range(2):
+        driver.replace_root(spec)
+    assert driver.guests() == {guest: Power.RUNNING}
+
+
+def test_a_password_leaves_no_trace(driver, guest):
+    _needs(driver, 'password')
+    driver.set_password(guest, 'very secret')
+    assert b'secret' not in driver.console_output(guest)
+
+
+def test_a_crash_dump_does_not_end_the_guest(driver, guest):
+    _needs(driver, 'crash_dump')
+    driver.crash_dump(guest)
+    assert guest in driver.guests()
+
+
+def test_diagnostics_are_of_this_guest(driver, guest):
+    _needs(driver, 'diagnostics')
+    found = driver.diagnostics(guest)
+    assert (found.state, bool(found.driver)) == ('running', True)
+    assert all(isinstance(value, (int, float)) for value in found.counters.values())
+
+
+def test_a_console_has_an_address_that_stays(driver, guest):
+    _needs(driver, 'console')
+    found = driver.console(guest, 'novnc')
+    assert found.host and 0 < found.port < 65536
+    assert driver.console(guest, 'novnc') == found
+    with pytest.raises(errors.Invalid):
+        driver.console(guest, 'teletype')
+
+
+@pytest.mark.parametrize(('capability', 'call'), [
+    ('console', lambda driver, missing: driver.console(missing, 'novnc')),
+    ('crash_dump', lambda driver, missing: driver.crash_dump(missing)),
+    ('diagnostics', lambda driver, missing: driver.diagnostics(missing)),
+    ('password', lambda driver, missing: driver.set_password(missing, 'x')),
+    ('rescue', lambda driver, missing: driver.unrescue(missing)),
+])
+def test_optional_ports_miss_a_guest_by_name(driver, capability, call):
+    _needs(driver, capability)
+    missing = str(uuid.uuid4())
+    with pytest.raises(errors.GuestNotFound, match=missing):
+        call(driver, missing)

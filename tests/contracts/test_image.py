@@ -118,6 +118,28 @@ def test_a_public_image_of_others_can_be_used_but_not_deleted(bench):
         bench.client.delete(bench.context('demo'), image.id)
 
 
+def test_an_image_is_changed_by_its_owner(bench):
+    image = bench.image('demo', visibility='private', os_distro='debian')
+    changed = bench.client.update(bench.context('demo'), image.id, {'disk_format': 'qcow2', 'os_distro': 'arch'})
+    assert (changed.disk_format, changed.properties['os_distro']) == ('qcow2', 'arch')
+    assert bench.client.show(bench.context('demo'), image.id) == changed
+    other = bench.image('admin', b'open', visibility='public')
+    with pytest.raises(errors.Forbidden):
+        bench.client.update(bench.context('demo'), other.id, {'os_distro': 'arch'})
+
+
+def test_a_shared_image_is_there_for_one_more_project(bench):
+    image = bench.image('admin', b'ours', visibility='shared')
+    other = bench.context('demo')
+    with pytest.raises(errors.ImageNotFound):
+        bench.client.show(other, image.id)
+    for _ in range(2):
+        bench.client.share(bench.context('admin'), image.id, other.project_id)
+    assert bench.client.show(other, image.id).id == image.id
+    with pytest.raises(errors.Forbidden):
+        bench.client.delete(other, image.id)
+
+
 def test_an_image_without_data_cannot_be_downloaded(bench, tmp_path):
     image = bench.image('demo')
     with pytest.raises(errors.Conflict):

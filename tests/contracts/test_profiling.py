@@ -8,8 +8,9 @@ from osprofiler import _utils, profiler
 from osprofiler.drivers import base
 
 from nova_lite import errors, telemetry
+from nova_lite.auth.context import RequestContext
 from nova_lite.rpc.serializer import TracedSerializer
-from tests.fixtures import cloud, processes
+from tests.fixtures import processes
 from tests.fixtures.traced import Everything, read
 
 BASE = 'f1a5b3c0-5f3d-4c6e-9d0b-2f6a1a7c3e11'
@@ -91,7 +92,7 @@ def test_statements_only_if_asked_for(tmp_path):
 def test_a_message_carries_no_key(everything):
     profiler.init('first', BASE)
     try:
-        sent = TracedSerializer().serialize_context(cloud.context())
+        sent = TracedSerializer().serialize_context(RequestContext(project_id='red', overwrite=False))
     finally:
         profiler.clean()
     assert sent['trace_info'] == {'base_id': BASE, 'parent_id': BASE}

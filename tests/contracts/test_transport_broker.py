@@ -15,6 +15,20 @@ from tests.fixtures.processes import wait_until
 pytestmark = pytest.mark.filterwarnings('ignore::ResourceWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
 
 
+def test_what_arrives_while_a_server_ends_is_left_to_the_next(rabbit_rpc):
+    """oslo.messaging alone reads it while it closes the connection, and forgets it."""
+    rpc = rabbit_rpc
+    ending = rpc.server()
+    client = rpc.client()
+    ending.service.stop()
+    for number in range(5):
+        client.cast(rpc.context, '1.0', 'note', to=ending.name, token=rpc.token, number=number)
+    ending.service.wait()
+    following = rpc.server(ending.name)
+    assert sorted(following.wait_for_notes(rpc.token, 5)) == list(range(5))
+    assert not ending.notes(None, rpc.token)
+
+
 def test_a_restarted_broker(rabbit_rpc, rabbitmq, monkeypatch):
     """Senders fail soon instead of hanging; everybody finds it again without a restart of his own."""
     rpc = rabbit_rpc

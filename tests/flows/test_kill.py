@@ -58,7 +58,8 @@ def test_what_is_asked_for_while_a_worker_is_away_is_done(embedded):
     user = admin(service)
     for pid in service.children()[1:]:
         os.kill(pid, signal.SIGKILL)
-        user.boot_and_delete('just then', limit=30)
+        # A message that a dying worker took is sent again when nobody reported for half a minute.
+        user.boot_and_delete('just then', limit=90)
 
 
 def test_workers_end_with_their_launcher(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from nova_lite import concurrency, virt
 from nova_lite.auth.context import service_context
+from nova_lite.clients.image import EmbeddedImages
 from nova_lite.compute import delivery
 from nova_lite.compute.operations import PROCEDURES
 from nova_lite.compute.procedure import Procedure, Step
@@ -25,7 +26,7 @@ class Desk:
         self.driver = virt.load_driver(self.conf, 'desk')
         self.driver.start()
         self.conductor = RecordingConductor()
-        self.service = ComputeService(self.conf, 'desk', self.driver, self.conductor)
+        self.service = ComputeService(self.conf, 'desk', self.driver, self.conductor, EmbeddedImages(str(tmp_path)))
         self.context = service_context()
         self.server = make_server()
 
@@ -146,7 +147,7 @@ def test_a_refused_stop_changes_nothing_more(make_desk):
 def test_an_unknown_kind_is_reported_with_the_known_ones(make_desk):
     report, _ = make_desk().run('levitate')
     assert report.outcome == 'failed'
-    assert 'does not know operation levitate. It knows build, delete,' in report.error['message']
+    assert 'does not know operation levitate. It knows backup, build,' in report.error['message']
 
 
 def test_the_same_attempt_is_run_once(make_desk):

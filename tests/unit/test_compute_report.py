@@ -114,7 +114,7 @@ def test_manager_listens_before_it_reports_and_runs_each_host(tmp_path, conducto
         listeners.append(RecordingListener(log, host, endpoint))
         return listeners[-1]
 
-    manager = ComputeManager(conf, conductor, listen, 1)
+    manager = ComputeManager(conf, conductor, None, listen, 1)
     assert log == []
     manager.start()
     assert sorted(log) == [('start', 'desk-1'), ('start', 'desk-2')]
@@ -137,7 +137,7 @@ def test_manager_starts_again_after_a_reload(tmp_path, conductor):
         endpoints.append(endpoint)
         return RecordingListener(log, host, endpoint)
 
-    manager = ComputeManager(conf, conductor, listen, 1)
+    manager = ComputeManager(conf, conductor, None, listen, 1)
     for round_number in (1, 2):
         manager.start()
         conductor.wait_until(lambda wanted=round_number: len(conductor.hosts) == wanted)

@@ -11,7 +11,9 @@ from nova_lite.ops import change, power
 from nova_lite.ops.create import create
 from nova_lite.ops.delete import DeleteServer, delete
 from nova_lite.ops.power import RebootServer, StartServer, StopServer
+from nova_lite.virt.base import GuestSpec
 from tests.fixtures.cloud import FLAVOR, Cloud, context, wish
+from tests.fixtures.compute import make_server
 from tests.fixtures.database import open_database
 
 
@@ -321,8 +323,7 @@ def test_delete_on_a_host_that_is_down(cloud):
 
 
 def test_somebody_elses_guest_is_not_told_of(cloud):
-    cloud.drivers['h1'].spawn(type('Spec', (), {'server': __import__(
-        'tests.fixtures.compute', fromlist=['make_server']).make_server()})())
+    cloud.drivers['h1'].spawn(GuestSpec(make_server()))
     assert cloud.beat('h1') == {'unknown_guests': []}
 
 

@@ -59,22 +59,36 @@ class WireItem(pytest.Item):
         return self.path, 0, self.name
 
 
-_world = pytest.StashKey[player.World]()
-_running = pytest.StashKey[Any]()
+_worlds = pytest.StashKey[dict[str, player.World]]()
+_running = pytest.StashKey[list[Any]]()
+
+# Servers of earlier tests may still be on their way out, and must not take the room of the next ones.
+_SETTINGS = """\
+[quota]
+instances = 500
+cores = 500
+ram = 500000
+"""
 
 
-def world(config: pytest.Config) -> player.World:
-    """The service of this test session, started by the first test that asks."""
-    if _world not in config.stash:
-        state = Path(config._tmp_path_factory.mktemp('wire'))
+def world(config: pytest.Config, whose: str = 'wire') -> player.World:
+    """The service of this test session, started by the first test that asks.
+
+    Who leaves it in a state that would surprise others asks for one of his own.
+    """
+    worlds = config.stash.setdefault(_worlds, {})
+    if whose not in worlds:
+        state = Path(config._tmp_path_factory.mktemp(whose))
+        settings = state.with_suffix('.conf')
+        settings.write_text(_SETTINGS)
         passwords = services.add_users(state, people.USERS)
-        running = services.Service(state, '--computes', '2').start()
-        config.stash[_running] = running
-        config.stash[_world] = player.World.of(running, {**running.passwords(), **passwords})
-    return config.stash[_world]
+        service = services.Service(state, '--computes', '2', '--config-file', str(settings)).start()
+        config.stash.setdefault(_running, []).append(service)
+        worlds[whose] = player.World.of(service, {**service.passwords(), **passwords})
+    return worlds[whose]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the service."""
-    if _running in config.stash:
-        config.stash[_running].stop()
+    """Stop the services."""
+    for service in config.stash.get(_running, ()):
+        service.stop()

@@ -51,8 +51,9 @@ class Maker:
         parts = []
         for part in path.split('/'):
             if part.startswith('{'):
-                part = self._chance.choice([self._known['server'], self._known['flavor'], self._known['uuid'], '77', 'x',
-                                            '%F0%9F%99%82', 'a' * 300, '-1', '%25', '..%2f', "'"])
+                part = self._chance.choice([
+                    self._known['server'], self._known['flavor'], self._known['uuid'], '77', 'x', '%F0%9F%99%82',
+                    'a' * 300, '-1', '%25', '..%2f', "'"])
             parts.append(part)
         return '/'.join(parts)
 
@@ -105,7 +106,7 @@ class Maker:
 
 
 def test_nonsense_gets_a_clear_answer(request: pytest.FixtureRequest) -> None:
-    there = world(request.config)
+    there = world(request.config, 'fuzz')
     chance = random.Random(SEED)
     there.send('POST', f'{there.url}/v2.1/flavors', 'admin', json={'flavor': {
         'name': 'fuzz', 'id': 'fuzz', 'ram': 64, 'vcpus': 1, 'disk': 1}})

@@ -6,26 +6,45 @@ Source: compute API reference, "Servers", "Servers - run an action", "Server met
 """
 
 import dataclasses
-from typing import Any
 
 from nova_lite.api import shared
 from nova_lite.api.servers import (
     actions,
     bodies,
+    consoles,
     create,
+    deletion,
+    guest,
     handlers,
+    images,
     ips,
     listing,
     metadata,
+    moving,
+    pausing,
+    rebuild,
+    rescue,
     rules,
+    shelving,
     tags,
     view,
 )
-from nova_lite.wsgi.body import Body
-from nova_lite.wsgi.endpoint import ACTION, DELETE, GET, POST, PUT, Endpoint, Handler, answer, many, one
+from nova_lite.api.servers.acting import action
+from nova_lite.wsgi.endpoint import DELETE, GET, POST, PUT, answer, many, one
 from nova_lite.wsgi.window import since, until
 
-RULES = rules.RULES
+RULES = (
+    *rules.RULES,
+    *consoles.RULES,
+    *deletion.RULES,
+    *guest.RULES,
+    *images.RULES,
+    *moving.RULES,
+    *pausing.RULES,
+    *rebuild.RULES,
+    *rescue.RULES,
+    *shelving.RULES,
+)
 
 _METADATA = '/servers/{server_id}/metadata'
 _TAGS = '/servers/{server_id}/tags'
@@ -49,28 +68,33 @@ SERVERS = (
 )
 
 
-def _action(name: str, handler: Handler, rule: str, body: Body, **more: Any) -> Endpoint:
-    return ACTION(name, handler, load=handlers.find, rule=rule, body=body,
-                  **{'answers': answer(202), 'errors': (404, 409), **more})
-
-
 ACTIONS = (
-    _action('os-start', actions.start, rules.START, bodies.bare('os-start')),
-    _action('os-stop', actions.stop, rules.STOP, bodies.bare('os-stop')),
-    _action('reboot', actions.reboot, rules.REBOOT, bodies.REBOOT),
-    _action('lock', actions.lock, rules.LOCK, bodies.LOCK, flags=actions.LOCK_FLAGS, errors=(404,)),
-    _action('unlock', actions.unlock, rules.UNLOCK, bodies.bare('unlock'), errors=(404,)),
-    _action('os-resetState', actions.reset_state, rules.RESET_STATE, bodies.RESET_STATE, errors=(404,)),
-    _action('os-getConsoleOutput', actions.console_output, rules.CONSOLE_OUTPUT, bodies.CONSOLE_OUTPUT,
-            answers=answer(200), errors=(404, 409, 501)),
+    action('os-start', actions.start, rules.START, bodies.bare('os-start')),
+    action('os-stop', actions.stop, rules.STOP, bodies.bare('os-stop')),
+    action('reboot', actions.reboot, rules.REBOOT, bodies.REBOOT),
+    action('lock', actions.lock, rules.LOCK, bodies.LOCK, flags=actions.LOCK_FLAGS, errors=(404,)),
+    action('unlock', actions.unlock, rules.UNLOCK, bodies.bare('unlock'), errors=(404,)),
+    action('os-resetState', actions.reset_state, rules.RESET_STATE, bodies.RESET_STATE, errors=(404,)),
+    action('os-getConsoleOutput', actions.console_output, rules.CONSOLE_OUTPUT, bodies.CONSOLE_OUTPUT,
+           answers=answer(200), errors=(404, 409, 501)),
+    *consoles.ACTIONS,
+    *deletion.ACTIONS,
+    *guest.ACTIONS,
+    *images.ACTIONS,
+    *moving.ACTIONS,
+    *pausing.ACTIONS,
+    *rebuild.ACTIONS,
+    *rescue.ACTIONS,
+    *shelving.ACTIONS,
 )
 
 
 # Until 2.102 the servers could also be reached under the name of a long gone extension, which had these actions.
 _ALIAS_ACTIONS = frozenset(('', 'confirmResize', 'revertResize', 'reboot', 'resize', 'rebuild', 'createImage',
                             'os-start', 'os-stop', 'trigger_crash_dump'))
-_ALIAS = tuple(dataclasses.replace(row, path=row.path.replace('/servers', '/os-volumes_boot', 1), when=until(102))
-               for row in SERVERS + ACTIONS if row.action in _ALIAS_ACTIONS)
+_ALIAS = tuple(
+    dataclasses.replace(row, path=row.path.replace('/servers', '/os-volumes_boot', 1), when=row.when.ended(102))
+    for row in SERVERS + ACTIONS if row.action in _ALIAS_ACTIONS)
 
 PARTS = (
     GET(_METADATA, metadata.index, load=metadata.find_with_metadata, rule=rules.METADATA['index'],
@@ -102,4 +126,4 @@ PARTS = (
         errors=(404,)),
 )
 
-ENDPOINTS = SERVERS + ACTIONS + PARTS + _ALIAS
+ENDPOINTS = SERVERS + ACTIONS + consoles.ENDPOINTS + PARTS + _ALIAS

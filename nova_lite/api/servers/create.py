@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the body of ``POST /servers`` to a command, and from the new servers to the answer."""
 
-import secrets
-import string
 from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.servers import rules
+from nova_lite.api.servers import acting, rules
 from nova_lite.clients.image import Image
 from nova_lite.db.queries import flavors
 from nova_lite.model import block_devices, zones
@@ -19,8 +17,6 @@ from nova_lite.wsgi.window import until
 
 NAME_IS_DESCRIPTION = 'a server without a description is described by its name'
 FLAGS = ((NAME_IS_DESCRIPTION, until(18)),)
-
-_PASSWORD = string.ascii_letters + string.digits
 
 
 def create(call: Call) -> Raw:
@@ -38,9 +34,8 @@ def _answer(call: Call, body: Mapping[str, Any], server: Mapping[str, Any], pass
     """Of several servers the first one is shown, and all of them have its password."""
     links = call.rendering().links(f'servers/{server["uuid"]}')
     shown = {'id': server['uuid'], 'links': links, 'OS-DCF:diskConfig': server['disk_config'],
-             'security_groups': body.get('security_groups', [{'name': 'default'}])}
-    if call.services.conf.api.enable_instance_password:
-        shown['adminPass'] = password
+             'security_groups': body.get('security_groups', [{'name': 'default'}]),
+             **acting.shown_password(call, password or '')}
     return Raw({'server': shown}, headers={'Location': links[0]['href']})
 
 
@@ -68,7 +63,7 @@ def _command(call: Call, body: Mapping[str, Any], hints: Mapping[str, Any]) -> o
         trusted_image_certificates=body.get('trusted_image_certificates'),
         disk_config=body.get('OS-DCF:diskConfig'), access_ip_v4=body.get('accessIPv4'),
         access_ip_v6=body.get('accessIPv6'),
-        admin_password=body.get('adminPass') or _password(call.services.conf.password_length))
+        admin_password=acting.password(call, body.get('adminPass')))
 
 
 def _authorize(call: Call, body: Mapping[str, Any], place: zones.Place) -> None:
@@ -106,7 +101,3 @@ def _flavor(call: Call, flavor_id: str) -> Any:
             return flavors.get(conn, flavor_id, call.context.project_id, call.context.is_admin)
     except errors.FlavorNotFound as error:
         raise errors.Invalid(f'Invalid input for server/flavorRef: {error}') from None
-
-
-def _password(length: int) -> str:
-    return ''.join(secrets.choice(_PASSWORD) for _ in range(length))

@@ -2,7 +2,7 @@
 """How a server looks on the wire, in every version.
 
 Operations that show it: ``show`` (one server; what an update answers from 2.75), ``detail`` (the
-list) and ``update`` (the shorter answer of an update until 2.74).
+list), ``update`` and ``rebuild`` (the shorter answers of those until 2.74).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,14 @@ from typing import Any
 
 from nova_lite.api import shared
 from nova_lite.api.servers import rules
-from nova_lite.db.queries import services, tags
+from nova_lite.db.queries import server_groups, services, tags
 from nova_lite.model import states, times
 from nova_lite.wsgi.view import OMIT, Field, Rendering, View, column
 from nova_lite.wsgi.window import only, since, until
 
 FULL = frozenset(('show', 'detail'))
-SINGLE = frozenset(('show', 'update'))
+SINGLE = frozenset(('show', 'update', 'rebuild'))
+SHORTER = frozenset(('update', 'rebuild'))
 
 _WITH_PROGRESS = frozenset(('ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING'))
 # What a server remembers of its image beside the properties.
@@ -110,6 +111,11 @@ def _tags(row: Any, rendering: Rendering) -> Any:
     return rendering.loaded['tags'][row.uuid]
 
 
+def _groups(row: Any, rendering: Rendering) -> list[str]:
+    group = rendering.loaded['groups'].get(row.uuid)
+    return [] if group is None else [group]
+
+
 def _host_status(row: Any, rendering: Rendering) -> str:
     return str(rendering.loaded['host_status'].get(row.host, ''))
 
@@ -137,6 +143,15 @@ def _load_tags(rendering: Rendering, rows: Sequence[Any]) -> Mapping[str, list[s
         return tags.by_server(conn, [row.uuid for row in rows])
 
 
+def _load_groups(rendering: Rendering, rows: Sequence[Any]) -> Mapping[str, str]:
+    # Servers get into a group by the hint alone, so that the others need no query.
+    hinted = [row.uuid for row in rows if 'group' in row.scheduler_hints]
+    if not hinted:
+        return {}
+    with rendering.call.services.db.read() as conn:
+        return server_groups.of_servers(conn, hinted)
+
+
 def _load_host_status(rendering: Rendering, rows: Sequence[Any]) -> Mapping[str, str]:
     """Host → what its service says of itself; a host without a service has no status."""
     wanted = {row.host for row in rows if row.host}
@@ -162,7 +177,8 @@ def _load_name_template(rendering: Rendering, rows: Sequence[Any]) -> str:
     return str(rendering.call.services.conf.instance_name_template)
 
 
-LOADERS = {'tags': _load_tags, 'host_status': _load_host_status, 'name_template': _load_name_template}
+LOADERS = {'tags': _load_tags, 'groups': _load_groups, 'host_status': _load_host_status,
+           'name_template': _load_name_template}
 
 # -------------------------------------------------------------------- views
 
@@ -190,7 +206,7 @@ SERVER = View(
     Field('flavor', _flavor_with_specs, since(47), rule=rules.EXTRA_SPECS, columns=('flavor',)),
     Field('created', _created, columns=('created_at',)),
     Field('updated', _updated, columns=('updated_at',)),
-    Field('addresses', addresses, ops=frozenset(('update',)), columns=('addresses',)),
+    Field('addresses', addresses, ops=SHORTER, columns=('addresses',)),
     Field('addresses', _addresses_in_full, ops=FULL, columns=('addresses',)),
     _or_empty('accessIPv4', 'access_ip_v4'),
     _or_empty('accessIPv6', 'access_ip_v6'),
@@ -201,6 +217,7 @@ SERVER = View(
     Field('OS-EXT-AZ:availability_zone', _zone, ops=FULL, columns=('availability_zone', 'pinned_availability_zone')),
     Field('config_drive', lambda row, _: 'True' if row.config_drive else '', ops=FULL, columns=('config_drive',)),
     column('key_name', ops=FULL),
+    column('key_name', when=only(54, 74), ops=frozenset(('rebuild',))),
     Field('OS-SRV-USG:launched_at', lambda row, _: shared.wire_time_us(row.launched_at), ops=FULL,
           columns=('launched_at',)),
     Field('OS-SRV-USG:terminated_at', lambda row, _: shared.wire_time_us(row.terminated_at), ops=FULL,
@@ -229,7 +246,7 @@ SERVER = View(
     column('description', when=since(19)),
     Field('tags', _tags, since(26), columns=('uuid',), needs=('tags',)),
     column('trusted_image_certificates', when=since(63)),
-    Field('server_groups', lambda row, _: [], since(71), ops=SINGLE),
+    Field('server_groups', _groups, since(71), ops=SINGLE, columns=('uuid', 'scheduler_hints'), needs=('groups',)),
     column('locked_reason', when=since(73)),
     column('pinned_availability_zone', when=since(96)),
     Field('scheduler_hints', _hints, since(100), columns=('scheduler_hints',)),

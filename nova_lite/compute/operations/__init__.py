@@ -1,13 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a host can be asked to do: one module per kind of operation, each a list of steps."""
 
-from nova_lite.compute.operations import build, delete, reboot, start, stop
+from nova_lite.compute.operations import (
+    backup,
+    build,
+    crash_dump,
+    delete,
+    move,
+    pause,
+    reboot,
+    rebuild,
+    rescue,
+    restore,
+    resume,
+    set_password,
+    shelve,
+    shelve_offload,
+    snapshot,
+    soft_delete,
+    start,
+    stop,
+    suspend,
+    unpause,
+    unrescue,
+    unshelve,
+)
 from nova_lite.compute.procedure import Procedure
 
 PROCEDURES: dict[str, Procedure] = {
+    'backup': backup.PROCEDURE,
     'build': build.PROCEDURE,
+    'crash_dump': crash_dump.PROCEDURE,
     'delete': delete.PROCEDURE,
+    'pause': pause.PROCEDURE,
     'reboot': reboot.PROCEDURE,
+    'rebuild': rebuild.PROCEDURE,
+    'reclaim': delete.PROCEDURE,
+    'rescue': rescue.PROCEDURE,
+    'restore': restore.PROCEDURE,
+    'resume': resume.PROCEDURE,
+    'set_password': set_password.PROCEDURE,
+    'shelve': shelve.PROCEDURE,
+    'shelve_offload': shelve_offload.PROCEDURE,
+    'snapshot': snapshot.PROCEDURE,
+    'soft_delete': soft_delete.PROCEDURE,
     'start': start.PROCEDURE,
     'stop': stop.PROCEDURE,
+    'suspend': suspend.PROCEDURE,
+    'unpause': unpause.PROCEDURE,
+    'unrescue': unrescue.PROCEDURE,
+    'unshelve': unshelve.PROCEDURE,
+    **move.PROCEDURES,
 }

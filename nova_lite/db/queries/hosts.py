@@ -33,7 +33,11 @@ _JOIN = HOSTS.join(SERVICES, HOSTS.c.service_id == SERVICES.c.id)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a host must have and be to take a server; one not heard since ``alive_since`` is down."""
+    """What a host must have and be to take a server; one not heard since ``alive_since`` is down.
+
+    ``together`` are the only hosts that the server's ``group`` allows, if there are any; ``apart`` are
+    those that it forbids.
+    """
 
     vcpus: int
     memory_mb: int
@@ -45,6 +49,10 @@ class Wanted:
     node: str | None = None
     tried: tuple[str, ...] = ()
     disabled_too: bool = False
+    leaving: str | None = None
+    group: str = ''
+    together: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,8 @@ def _in_zone(conn: Conn, wanted: Wanted) -> sa.ColumnElement[bool]:
 def _reasons(conn: Conn, wanted: Wanted) -> list[Reason]:
     """(reason, condition of a host that is out for it, what the host has of it), first match counts."""
     reasons: list[Reason] = []
+    if wanted.leaving is not None:
+        reasons.append(('leaving', HOSTS.c.host == wanted.leaving, None))
     if wanted.tried:
         reasons.append(('tried', HOSTS.c.host.in_(wanted.tried), None))
     reasons.append(('down', sa.or_(
@@ -95,6 +105,10 @@ def _reasons(conn: Conn, wanted: Wanted) -> list[Reason]:
         reasons.append(('disabled', SERVICES.c.disabled, None))
     if wanted.zone is not None:
         reasons.append(('zone', sa.not_(_in_zone(conn, wanted)), None))
+    if wanted.together:
+        reasons.append(('affinity', HOSTS.c.host.not_in(wanted.together), None))
+    if wanted.apart:
+        reasons.append(('anti-affinity', HOSTS.c.host.in_(wanted.apart), None))
     return [
         *reasons,
         ('memory', HOSTS.c.memory_mb_free < wanted.memory_mb, HOSTS.c.memory_mb_free),

@@ -8,6 +8,7 @@ the sweeper thinks that the wake-up was lost.
 """
 
 import datetime
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,9 +44,11 @@ _PUT_BACK = sa.update(OPERATIONS).where(_HELD).values(
 _POSTPONE = sa.update(OPERATIONS).where(_HELD).values(lease_until=sa.bindparam('until'))
 _DUE = (sa.select(OPERATIONS.c.id).where(_OPEN, OPERATIONS.c.lease_until < sa.bindparam('now'))
         .order_by(OPERATIONS.c.lease_until).limit(sa.bindparam('most')))
+#: Kinds that tidy up after a server and outlive it.
+LASTING = ('delete_image',)
 _SUPERSEDE = sa.update(OPERATIONS).where(
     OPERATIONS.c.server_uuid == sa.bindparam('server'), _OPEN,
-    OPERATIONS.c.kind != sa.bindparam('kept')).values(
+    OPERATIONS.c.kind.not_in((sa.bindparam('kept'), *LASTING))).values(
     state=FAILED, lease_until=None, error=sa.bindparam('new_error', type_=tables.Json), params={},
     updated_at=sa.bindparam('now'))
 _RENEW = sa.update(OPERATIONS).where(
@@ -63,6 +66,16 @@ _FORGOTTEN = SECRETS | {'personality'}
 def insert(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Put work on the list; ``row()`` makes what this takes."""
     conn.execute(sa.insert(OPERATIONS), rows if len(rows) > 1 else rows[0])
+
+
+def successor(operation: sa.Row[Any], kind: str, params: Mapping[str, Any], now: datetime.datetime,
+              due: datetime.datetime) -> dict[str, Any]:
+    """What ``insert`` takes: an operation in the name of the one who asked for ``operation``, without its action."""
+    return {
+        'id': str(uuid.uuid4()), 'kind': kind, 'server_uuid': operation.server_uuid,
+        'project_id': operation.project_id, 'user_id': operation.user_id, 'request_id': operation.request_id,
+        'action_id': None, 'state': PENDING, 'step': '', 'attempt': 0, 'owner': None, 'lease_until': due,
+        'params': dict(params), 'error': None, 'created_at': now, 'updated_at': now}
 
 
 def get(conn: Conn, operation_id: str) -> sa.Row[Any] | None:

@@ -14,7 +14,9 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from nova_lite import errors
 from nova_lite.db import tables
 from nova_lite.db.engine import Conn
+from nova_lite.db.queries import migrations
 from nova_lite.model import quotas as model
+from nova_lite.model import states
 
 USAGES = tables.quota_usages
 SERVERS = tables.servers
@@ -43,8 +45,11 @@ def usage_locked(conn: sa.Connection, project_id: str) -> dict[str, int]:
     return _usage(conn, _USAGE_LOCKED, project_id)
 
 
+# As ``states.is_counted`` has it.
+_COUNTED = sa.or_(SERVERS.c.vm_state != states.SOFT_DELETED,
+                  sa.func.coalesce(SERVERS.c.task_state, '') == states.RESTORING)
 _OF_USER = sa.select(SERVERS.c.flavor).where(
-    SERVERS.c.deleted == sa.false(), SERVERS.c.project_id == sa.bindparam('project'),
+    SERVERS.c.deleted == sa.false(), _COUNTED, SERVERS.c.project_id == sa.bindparam('project'),
     SERVERS.c.user_id == sa.bindparam('user'))
 
 
@@ -70,25 +75,14 @@ def use(conn: sa.Connection, project_id: str, wanted: Mapping[str, int], limits:
         raise over_quota(usage(conn, project_id), wanted, limits)
 
 
-def use_most(conn: sa.Connection, project_id: str, flavor: Mapping[str, int], counts: tuple[int, int],
-             limits: Mapping[str, int]) -> int:
-    """Book as many servers of ``flavor`` as fit: at most ``counts[1]``, and ``OverQuota`` below ``counts[0]``."""
-    least, most = counts
-    if least < most:
-        fits = model.most(flavor, usage_locked(conn, project_id), limits)
-        most = most if fits is None else max(least, min(most, fits))
-    use(conn, project_id, model.use_of(flavor, most), limits)
-    return most
-
-
 def give_back(conn: sa.Connection, project_id: str, freed: Mapping[str, int]) -> None:
     """Return what a server used."""
     conn.execute(_BOOK, {'project': project_id, **{f'more_{name}': -freed[name] for name in model.RESOURCES}})
 
 
 def recount(conn: Conn, project_id: str | None = None) -> dict[str, dict[str, int]]:
-    """What the books should say, from the servers themselves, by project."""
-    query = sa.select(SERVERS.c.project_id, SERVERS.c.flavor).where(sa.not_(SERVERS.c.deleted))
+    """What the books should say, from the servers and what resizes hold, by project."""
+    query = sa.select(SERVERS.c.project_id, SERVERS.c.flavor).where(sa.not_(SERVERS.c.deleted), _COUNTED)
     if project_id is not None:
         query = query.where(SERVERS.c.project_id == project_id)
     counted: dict[str, dict[str, int]] = {}
@@ -96,6 +90,9 @@ def recount(conn: Conn, project_id: str | None = None) -> dict[str, dict[str, in
         used = counted.setdefault(project, dict.fromkeys(model.RESOURCES, 0))
         for resource, amount in model.use_of(flavor).items():
             used[resource] += amount
+    for project, held in migrations.held(conn, project_id):
+        for resource, amount in held.items():
+            counted.setdefault(project, dict.fromkeys(model.RESOURCES, 0))[resource] += amount
     return counted
 
 

@@ -10,12 +10,12 @@ from oslo_utils import timeutils
 
 from nova_lite import errors
 from nova_lite.db import paging, tables
-from nova_lite.db.conditions import is_one_of
+from nova_lite.db.conditions import contains, is_one_of
 from nova_lite.db.engine import Conn
 from nova_lite.db.queries import server_filters
 from nova_lite.db.queries.server_filters import Matches
 
-__all__ = ('Matches', 'by_host', 'change', 'count', 'count_by_host', 'get', 'get_many', 'insert', 'lock',
+__all__ = ('Matches', 'by_address', 'by_host', 'change', 'count', 'count_by_host', 'get', 'get_many', 'insert', 'lock',
            'page', 'update', 'update_if')
 
 SERVERS = tables.servers
@@ -107,6 +107,15 @@ def get_many(conn: Conn, uuids: Collection[str],
     """The servers with these ids that exist, deleted ones, too; ``columns`` must have uuid."""
     statement = paging.columns_of(SERVERS, columns).where(_C.uuid.in_(uuids))
     return {row.uuid: row for row in conn.execute(statement)}
+
+
+def by_address(conn: Conn, address: str, version: int, columns: frozenset[str] | None = None) -> list[sa.Row[Any]]:
+    """The servers that have an address, at most two: networks may have the same addresses."""
+    # As ``types.Addresses`` writes it.
+    entry = f'"addr":"{address}","version":{version}'
+    statement = paging.columns_of(SERVERS, columns).where(
+        *server_filters.existing({}), contains(conn, _C.addresses, entry))
+    return list(conn.execute(statement.limit(2)).all())
 
 
 def lock(conn: sa.Connection, uuid: str, columns: frozenset[str] | None = None) -> sa.Row[Any]:

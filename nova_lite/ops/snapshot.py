@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images of servers: snapshots, and backups of which only the latest are kept."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.auth.context import RequestContext
+from nova_lite.db.queries import quota_limits, servers
+from nova_lite.model import snapshots
+from nova_lite.ops.base import Act, Deps, begin, judge, require
+from nova_lite.ops.change import check_metadata
+
+LOG = logging.getLogger(__name__)
+
+_SNAPSHOT = Act('snapshot', 'createImage', 'snapshot', needs='snapshot')
+_BACKUP = Act('backup', 'createBackup', 'backup', needs='snapshot')
+
+
+@dataclass(frozen=True)
+class CreateImage:
+    """Make an image of a server's disk; ``metadata`` become properties of it, as many as a server may have
+    where ``limited``."""
+
+    server: Any
+    name: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    limited: bool = False
+
+
+@dataclass(frozen=True)
+class CreateBackup:
+    """Make an image and remove older ones of the same ``backup_type``, so that ``rotation`` of them are left."""
+
+    server: Any
+    name: str
+    backup_type: str
+    rotation: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    limited: bool = False
+
+
+def create_image(deps: Deps, context: RequestContext, command: CreateImage) -> str:
+    """Accept a snapshot; the id of the image, which has no data yet."""
+    _check(deps, context, _SNAPSHOT, command)
+    with image_for(deps, context, command.server.uuid, command.name, snapshots.SNAPSHOT, command.metadata) as image_id:
+        begin(deps, context, command.server, _SNAPSHOT, params={'image_id': image_id})
+    return image_id
+
+
+def create_backup(deps: Deps, context: RequestContext, command: CreateBackup) -> str | None:
+    """Accept a backup; the id of the image, None where none is to be kept."""
+    _check(deps, context, _BACKUP, command)
+    params = {'backup_type': command.backup_type, 'rotation': command.rotation}
+    if not command.rotation:
+        begin(deps, context, command.server, _BACKUP, params=params)
+        return None
+    extra = {**command.metadata, 'backup_type': command.backup_type}
+    with image_for(deps, context, command.server.uuid, command.name, snapshots.BACKUP, extra) as image_id:
+        begin(deps, context, command.server, _BACKUP, params={**params, 'image_id': image_id})
+    return image_id
+
+
+def _check(deps: Deps, context: RequestContext, act: Act, command: CreateImage | CreateBackup) -> None:
+    """What can be known before an image is made for it."""
+    judge(act.transition, command.server, False)
+    require(deps, command.server, act.needs, act.action)
+    if command.limited:
+        with deps.db.read() as conn:
+            limits = quota_limits.effective(conn, deps.conf.quota, context.project_id or '', context.user_id or '')
+        check_metadata(command.metadata, limits.user['metadata_items'])
+
+
+@contextlib.contextmanager
+def image_for(deps: Deps, context: RequestContext, server_uuid: str, name: str, kind: str,
+              extra: Mapping[str, str]) -> Iterator[str]:
+    """The id of a queued image for a server's disk, which is removed again if what the block does is refused."""
+    with deps.db.read() as conn:
+        row = servers.get(conn, server_uuid)
+    values = snapshots.image(row, name, kind, context.user_id, context.project_id, extra)
+    image = deps.images.create(context, values)
+    try:
+        if context.project_id != row.project_id:
+            deps.images.share(context, image.id, row.project_id)
+        yield image.id
+    except errors.Error:
+        try:
+            deps.images.delete(context, image.id)
+        except errors.Error as error:
+            LOG.warning('Image %s of server %s, which is not needed, could not be deleted: %s', image.id, server_uuid,
+                        error)
+        raise
