@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds what a configuration file sets and nothing reads, and what nobody could use.
 
-oslo.config ignores a misspelt option, and looks at a value only when something asks for it.  Here every name in the files is held against the options
-that are registered and, only if some remain, against all that the libraries could register.
+oslo.config ignores a misspelt option, and looks at a value only when something asks for it.  Here every
+name in the files is held against the options that are registered and, only if some remain, against all
+that the libraries could register.
 """
 
 import difflib

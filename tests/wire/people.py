@@ -26,6 +26,7 @@ PROFILES: dict[str, dict[str, int]] = {
     'the member and administrators': _refused(servicer=403, other=403, reader=403, manager=403),
     'readers of the server': _refused(servicer=404, other=404),
     'members of the server': _refused(servicer=404, other=404, reader=403),
+    'managers of the server': _refused(servicer=404, other=404, reader=403, member=403),
     'administrators of the server': _refused(servicer=404, other=404, reader=403, manager=403, member=403),
 }
 
