@@ -42,6 +42,7 @@ from nova_lite.api import (
     usage_audit_log,
     versions,
 )
+from nova_lite.api.proxies import images, networks
 from nova_lite.wsgi import microversion, provided, router
 from nova_lite.wsgi.endpoint import Endpoint
 
@@ -65,6 +66,8 @@ ROOMS: tuple[ModuleType, ...] = (
     usage_audit_log,
     assisted_volume_snapshots,
     gone,
+    images,
+    networks,
     extensions,
     openapi,
     versions,

@@ -3,13 +3,13 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from oslo_config import cfg
 
 from nova_lite import errors
-from nova_lite.clients.image import Image, replacing
+from nova_lite.clients.image import Image, changes_of, replacing
 from nova_lite.clients.session import Service
 
 CHUNK = 1 << 20
@@ -57,9 +57,10 @@ class GlanceImages:
         image_id = str(values.get('id', ''))
         return Image.from_wire(self._call(context, '/v2/images', 'POST', image_id, json=body).json())
 
-    def update(self, context: Any, image_id: str, values: Mapping[str, Any]) -> Image:
+    def update(self, context: Any, image_id: str, values: Mapping[str, Any],
+               gone: Collection[str] = ()) -> Image:
         self._check_owned(context, image_id)
-        changes = [{'op': 'add', 'path': f'/{key}', 'value': value} for key, value in values.items()]
+        changes = changes_of(values, gone)
         response = self._call(context, f'/v2/images/{_segment(image_id)}', 'PATCH', image_id, data=json.dumps(changes),
                               headers={'Content-Type': 'application/openstack-images-v2.1-json-patch'})
         return Image.from_wire(response.json())

@@ -4,7 +4,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
@@ -73,8 +73,9 @@ class ImageClient(Protocol):
     def create(self, context: Any, values: Mapping[str, Any]) -> Image:
         """Make a queued image; ``values`` are attributes and properties side by side, as in Image v2."""
 
-    def update(self, context: Any, image_id: str, values: Mapping[str, Any]) -> Image:
-        """Change attributes and properties."""
+    def update(self, context: Any, image_id: str, values: Mapping[str, Any],
+               gone: Collection[str] = ()) -> Image:
+        """Change attributes and properties, and remove the properties named in ``gone``."""
 
     def share(self, context: Any, image_id: str, project_id: str) -> None:
         """Let another project see an image whose visibility is ``shared``."""
@@ -123,9 +124,10 @@ class EmbeddedImages:
             raise errors.Forbidden('Only an administrator makes an image public.')
         return _image(self._store.add(record))
 
-    def update(self, context: Any, image_id: str, values: Mapping[str, Any]) -> Image:
+    def update(self, context: Any, image_id: str, values: Mapping[str, Any],
+               gone: Collection[str] = ()) -> Image:
         self._must_own(context, self._visible(context, image_id))
-        changes = [{'op': 'add', 'path': f'/{key}', 'value': value} for key, value in values.items()]
+        changes = changes_of(values, gone)
         return _image(self._store.change(image_id, lambda record: imagebody.patch(record, changes)))
 
     def share(self, context: Any, image_id: str, project_id: str) -> None:
@@ -163,6 +165,15 @@ class _Query(dict[str, str]):
 
     def getall(self, key: str) -> Any:
         return [self[key]] if key in self else []
+
+
+def changes_of(values: Mapping[str, Any], gone: Collection[str]) -> list[dict[str, Any]]:
+    """The JSON patch that sets and removes these; keys are escaped as RFC 6901 says."""
+    def path(key: str) -> str:
+        return '/' + key.replace('~', '~0').replace('/', '~1')
+
+    return [*({'op': 'add', 'path': path(key), 'value': value} for key, value in values.items()),
+            *({'op': 'remove', 'path': path(key)} for key in gone)]
 
 
 def _image(record: Record) -> Image:

@@ -3,8 +3,10 @@
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from oslo_config import cfg
@@ -47,12 +49,22 @@ def warn_of_unknown_options(config: Any) -> None:
         LOG.warning('%s', unknown)
 
 
-def report_on_signal(config: Any) -> None:
+def report_on_signal(config: Any, prog: str) -> None:
     """SIGUSR2 makes the process write what it is doing (oslo.reports)."""
     from oslo_reports import guru_meditation_report as gmr
     from oslo_reports import opts
     opts.set_defaults(config)
-    gmr.TextGuruMeditation.setup_autorun(_Version, conf=config)
+    gmr.TextGuruMeditation.setup_autorun(_Version, _ReportName(prog), conf=config)
+
+
+@dataclass(frozen=True)
+class _ReportName:
+    """How the file of a report begins; each worker has its own, as several may write in the same second."""
+
+    prog: str
+
+    def __str__(self) -> str:
+        return f'{self.prog}-{os.getpid()}'
 
 
 class _Version:
@@ -99,7 +111,7 @@ def main(prog: str, parts: Callable[[Any], Sequence[launch.Part]], argv: Sequenc
     with explained(prog):
         config = configure(sys.argv[1:] if argv is None else argv, prog)
         launched = parts(config)
-        report_on_signal(config)
+        report_on_signal(config, prog)
         warn_of_unknown_options(config)
     LOG.info('%s starts on the %s backend', prog, concurrency.backend())
     launch.run(config, launched)

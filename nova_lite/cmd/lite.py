@@ -96,7 +96,7 @@ def _start(options: argparse.Namespace, state_dir: Path) -> None:
     cloud = lite_files.write_clouds(settings, conf)
     screen.step('starting')
     parts = [*wiring.api_parts(program, sockets), *wiring.conductor_parts(program), *wiring.compute_parts(program)]
-    daemon.report_on_signal(conf)
+    daemon.report_on_signal(conf, PROG)
     launch.run(conf, parts, in_terminal=True, ready=lambda: _watch(screen, program, cloud, options))
     with contextlib.suppress(OSError):  # the terminal may have been closed
         screen.say('nova-lite has stopped.')

@@ -51,7 +51,7 @@ def place(work: Work, *, may_stay: bool = False) -> None:
 
 def wanted(work: Work, flavor: Mapping[str, Any]) -> hosts.Wanted:
     """What a server of the flavor needs of a host."""
-    return hosts.Wanted(**moves.amounts(flavor), alive_since=work.deps.alive_since(work.now))
+    return hosts.Wanted(flavor['vcpus'], flavor['ram'], moves.disk_of(flavor), work.deps.alive_since(work.now))
 
 
 def show(work: Work, **values: Any) -> None:

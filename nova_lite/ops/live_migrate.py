@@ -73,8 +73,9 @@ def _check(deps: Deps, conn: Any, server: Any, command: LiveMigrateServer) -> No
     for host in (server.host, command.host):
         if host is not None and not is_up(deps, conn, host):
             raise errors.Invalid(reason=f'Host {host} is down.')
+    flavor = server.flavor
     wanted = hosts.Wanted(
-        **moves.amounts(server.flavor), alive_since=alive_since(deps), host=command.host, leaving=server.host,
+        flavor['vcpus'], flavor['ram'], moves.disk_of(flavor), alive_since(deps), host=command.host, leaving=server.host,
         zone=None if command.forced else server.pinned_availability_zone, disabled_too=command.forced,
         default_zone=deps.conf.default_availability_zone)
     if not hosts.candidates(conn, wanted, 1):

@@ -23,8 +23,8 @@ from nova_lite.virt.fake_store import FakeGuest, GuestStore
 OPERATIONS = ('prepare_move', 'leave', 'arrive', 'come_back', 'withdraw', 'forget', 'live_migrate')
 
 MIB, GIB = 1 << 20, 1 << 30
-#: Seconds between two looks at whether somebody wants a live migration to end.
-TICK = 0.1
+#: Seconds at most between two looks at whether somebody wants a live migration to end.
+TICK = 0.5
 
 
 class FakeMoves(base.LiveMigrationPort):
@@ -124,7 +124,7 @@ class FakeMoves(base.LiveMigrationPort):
                 raise errors.MigrationAborted(server=guest.uuid)
             if wish == moves.COMPLETE:
                 return
-            concurrency.sleep(min(TICK, seconds - passed))
+            concurrency.sleep(min(TICK, max(seconds / 5, 0.05), seconds - passed))
 
     def _powered(self, guest: FakeGuest, power: Power) -> FakeGuest:
         if guest.power_state == power:

@@ -172,7 +172,7 @@ def test_the_api_as_a_callable_under_another_server(tmp_path):
     port = services.free_ports()
     url = f'http://127.0.0.1:{port}'
     changes = local(tmp_path, {'api': {'auth_strategy': 'keystone'}, 'embedded': {'identity': 'true'}, 'DEFAULT': {
-        'osapi_compute_listen_port': port}, 'keystone_authtoken': login(url, identity)})
+        'osapi_compute_listen_port': port}, 'keystone_authtoken': daemons.login(url, identity)})
     one = daemons.Daemons(tmp_path, changes, {'NOVA_LITE_BACKEND': 'threading'})
     api = processes.Daemon([sys.executable, '-W', 'ignore', '-c', WSGIREF, str(port)], tmp_path / 'wsgiref.log',
                            services.environment({'NOVA_LITE_CONFIG_FILES': str(one.file)}))
@@ -192,10 +192,3 @@ def test_the_api_as_a_callable_under_another_server(tmp_path):
         api.end()
         one.kill()
     assert 'Traceback' not in one.outputs() + api.tail(200)
-
-
-def login(url, identity):
-    """The lines of [keystone_authtoken] for the embedded identity service."""
-    return {'auth_type': 'password', 'auth_url': f'{url}/identity', 'www_authenticate_uri': f'{url}/identity',
-            'username': 'nova', 'password': identity.passwords['nova'], 'user_domain_name': identity.user_domain,
-            'project_name': identity.projects['nova'], 'project_domain_name': identity.user_domain}

@@ -24,16 +24,17 @@ def test_a_report_goes_to_stderr(tmp_path, env):
         for command in one.commands.values():
             for number, pid in enumerate([command.pid, *command.children()], 1):
                 os.kill(pid, signal.SIGUSR2)
-                processes.wait_until(lambda command=command, number=number: command.output.count(
-                    'Guru Meditation') >= number and command.output.rstrip().endswith(TAIL), 30, f'report of {pid}')
+                processes.wait_until(lambda command=command, number=number: (
+                    command.output.count('Guru Meditation') == number == command.output.count(LAST_LINE)),
+                    30, f'report of {pid}')
             said = command.output
             assert 'nova-lite' in said and 'Threads' in said and 'state_path' in said
             assert SECRET not in said
         one.user.boot_and_delete()
 
 
-# The last section is the configuration, its groups in order.
-TAIL = 'ssl_key_file = None'
+# The last section is the configuration, its groups and their options in order.
+LAST_LINE = 'tcp_keepidle = '
 
 
 def test_a_report_goes_to_a_directory(tmp_path):
@@ -45,6 +46,6 @@ def test_a_report_goes_to_a_directory(tmp_path):
         processes.wait_until(lambda: any(path.stat().st_size for path in reports.iterdir()), 30, 'a report')
         (report,) = reports.iterdir()
         processes.wait_until(lambda: 'Configuration' in report.read_text(), 30, 'the whole report')
-        assert report.name.startswith('nova-api')
+        assert report.name.startswith(f'nova-api-{pid}_')
         assert 'Guru Meditation' not in one.commands['api'].output
         one.user.boot_and_delete()

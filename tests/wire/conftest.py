@@ -62,12 +62,15 @@ class WireItem(pytest.Item):
 _worlds = pytest.StashKey[dict[str, player.World]]()
 _running = pytest.StashKey[list[Any]]()
 
-# Servers of earlier tests may still be on their way out, and must not take the room of the next ones.
+# Servers of earlier tests may still be on their way out, and must not take the room of the next ones. A live
+# migration takes long enough to be seen, and to be ended.
 _SETTINGS = """\
 [quota]
 instances = 500
 cores = 500
 ram = 500000
+[fake]
+live_migration_seconds = 2
 """
 
 
