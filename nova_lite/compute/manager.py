@@ -2,7 +2,7 @@
 """One nova-compute process: one host, or with the fake driver any number of them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from oslo_config import cfg
@@ -17,7 +17,7 @@ from nova_lite.compute.service import ComputeService
 
 LOG = logging.getLogger(__name__)
 
-#: Listeners that are started at a time.
+#: Listeners that are started or stopped at a time.
 STARTERS = 32
 
 
@@ -65,10 +65,7 @@ class ComputeManager(ServiceBase):
         for service in self._services.values():
             service.worker.start()
         self._listeners = [self._listen(host, service) for host, service in self._services.items()]
-        # Side by side, because with a broker that is away each of them waits for it a while.
-        pool = concurrency.Pool(STARTERS)
-        for future in [pool.spawn(listener.start) for listener in self._listeners]:
-            future.result()
+        _side_by_side([listener.start for listener in self._listeners])
         hosts = [Host(host, self._drivers[host], service.worker) for host, service in self._services.items()]
         self._heartbeat = Heartbeat(self._conf, self._conductor, hosts, self._version)
         self._heartbeat.start()
@@ -78,16 +75,21 @@ class ComputeManager(ServiceBase):
         """Take no more work; what has begun goes on."""
         if self._heartbeat is not None:
             self._heartbeat.stop()
-        for listener in self._listeners:
-            listener.stop()
+        _side_by_side([listener.stop for listener in self._listeners])
         for service in self._services.values():
             service.worker.stop()
 
     def wait(self) -> None:
         """Return when what had begun has ended."""
-        for listener in self._listeners:
-            listener.wait()
+        _side_by_side([listener.wait for listener in self._listeners])
         self._listeners = []
 
     def reset(self) -> None:
         """Reread nothing: options are read when they are used."""
+
+
+def _side_by_side(actions: Sequence[Callable[[], None]]) -> None:
+    """Do what takes each listener a while, with a broker that is away or that is asked for the last time."""
+    pool = concurrency.Pool(STARTERS)
+    for future in [pool.spawn(action) for action in actions]:
+        future.result()

@@ -75,9 +75,9 @@ def _check(deps: Deps, conn: Any, server: Any, command: LiveMigrateServer) -> No
             raise errors.Invalid(reason=f'Host {host} is down.')
     flavor = server.flavor
     wanted = hosts.Wanted(
-        flavor['vcpus'], flavor['ram'], moves.disk_of(flavor), alive_since(deps), host=command.host, leaving=server.host,
-        zone=None if command.forced else server.pinned_availability_zone, disabled_too=command.forced,
-        default_zone=deps.conf.default_availability_zone)
+        flavor['vcpus'], flavor['ram'], moves.disk_of(flavor), alive_since(deps), host=command.host,
+        leaving=server.host, zone=None if command.forced else server.pinned_availability_zone,
+        disabled_too=command.forced, default_zone=deps.conf.default_availability_zone)
     if not hosts.candidates(conn, wanted, 1):
         why = f'host {command.host} cannot take it' if command.host else 'no other host can take it'
         raise errors.Invalid(reason=f'There is no valid host for server {server.uuid}: {why} now.')

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from nova_lite import errors
-from nova_lite.db.queries import claims, flavors, hosts, migrations
 from nova_lite.db.paging import Page
+from nova_lite.db.queries import claims, flavors, hosts, migrations
 from nova_lite.model import moves
 from nova_lite.model.zones import Place
 from nova_lite.ops import live_migrate, resize

@@ -190,7 +190,7 @@ def test_what_a_cloud_is_made_of(admin, service):
     assert [(row['Hypervisor Type'], row['State']) for row in hosts] == [('fake', 'up')]
     assert 'nova' in {row['Zone Name'] for row in admin.get('availability zone list')}
     limits = {row['Name']: row['Value'] for row in admin.get('limits show --absolute')}
-    assert limits['max_total_instances'] > 0 and limits['instances_used'] == 0
+    assert limits['max_total_instances'] > limits['instances_used'] >= 0
 
 
 def identifiers(admin):
@@ -226,10 +226,10 @@ def test_the_life_of_a_server(admin, by):
     wait_for(admin, server, 'SHUTOFF')
     admin.run(f'server start {server}')
     wait_for(admin, server, 'ACTIVE')
-    admin.run(f'server reboot --hard {server}')
+    admin.run(f'server reboot {"--soft" if by == "name" else "--hard"} {server}')
     wait_for(admin, server, 'ACTIVE')
     log = admin.run(f'console log show {server}')
-    assert f'of-{by} login:' in log
+    assert log.count(f'of-{by} login:') == 3
     assert len(admin.run(f'console log show --lines 2 {server}').splitlines()) < len(log.splitlines())
 
     admin.run(f'server set --name renamed-{by} {server}')

@@ -60,7 +60,7 @@ _OF_SERVER = sa.select(OPERATIONS).where(OPERATIONS.c.server_uuid == sa.bindpara
 #: What goes to a host in its own field, and not among the parameters.
 SECRETS = frozenset(('admin_password',))
 #: What a finished operation must not keep, or need not.
-_FORGOTTEN = SECRETS | {'personality'}
+_FORGOTTEN = SECRETS | {'disk', 'personality'}
 
 
 def insert(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
