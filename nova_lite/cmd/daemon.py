@@ -54,7 +54,8 @@ def report_on_signal(config: Any, prog: str) -> None:
     from oslo_reports import guru_meditation_report as gmr
     from oslo_reports import opts
     opts.set_defaults(config)
-    gmr.TextGuruMeditation.setup_autorun(_Version, _ReportName(prog), conf=config)
+    name: Any = _ReportName(prog)
+    gmr.TextGuruMeditation.setup_autorun(_Version, name, conf=config)
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def explained(prog: str) -> Iterator[None]:
         text = 'The start failed for a reason that was not foreseen; the log has it'
     else:
         return
+    # What a parser says has several lines.
+    text = ' '.join(text.split())
     print(f'{prog}: {text}{"" if text.endswith(".") else "."}', file=sys.stderr)
     sys.exit(1)
 

@@ -98,8 +98,7 @@ def _start(options: argparse.Namespace, state_dir: Path) -> None:
     parts = [*wiring.api_parts(program, sockets), *wiring.conductor_parts(program), *wiring.compute_parts(program)]
     daemon.report_on_signal(conf, PROG)
     launch.run(conf, parts, in_terminal=True, ready=lambda: _watch(screen, program, cloud, options))
-    with contextlib.suppress(OSError):  # the terminal may have been closed
-        screen.say('nova-lite has stopped.')
+    screen.say('nova-lite has stopped.')
 
 
 def _watch(screen: 'lite_screen.Screen', program: Any, cloud: 'lite_files.Cloud', options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 """What ``nova-lite up`` shows: a line per step, and on a terminal a line that keeps up with the servers."""
 
 import http.client
+import os
 import time
 from typing import Any, TextIO
 
@@ -29,26 +30,33 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Lines that stay."""
-        if self._status:
-            self._out.write('\r\x1b[K')
-            self._status = ''
-        self._out.write(text + '\n')
-        self._out.flush()
+        clear = '\r\x1b[K' if self._status else ''
+        self._status = ''
+        self._write(f'{clear}{text}\n')
 
     def run_status_line(self, program: Any) -> None:
         """Keep the status line true until the process ends; nothing where nobody sees it."""
         if not self._terminal:
             return
-        self._out.write('\n')
+        self._write('\n')
         while True:
             self._show(_describe(program))
             concurrency.sleep(_REFRESH)
 
     def _show(self, text: str) -> None:
         if text != self._status:
-            self._out.write(f'\r\x1b[K{text}')
-            self._out.flush()
+            self._write(f'\r\x1b[K{text}')
             self._status = text
+
+    def _write(self, text: str) -> None:
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except OSError:
+            # The terminal has gone. What is left in the buffer must not fail again when Python ends.
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self._out.fileno())
+            os.close(null)
 
 
 def _describe(program: Any) -> str:

@@ -8,6 +8,7 @@ cuts off a request that arrived on an idle connection just before the stop.
 import logging
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ import eventlet.wsgi
 LOG = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT = 30.0
+#: Seconds that a connection without a request is left open when the server stops.
+GRACE = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,14 @@ class HttpOptions:
     keepalive: float | bool = 75.0
     socket_timeout: float | None = 900.0
     max_request_line: int = 16384
+
+
+class _ProtocolLog(logging.LoggerAdapter):
+    """eventlet tells at INFO whatever an application raised, and also that a client had gone."""
+
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
+        gone = isinstance(sys.exc_info()[1], OSError)
+        self.log(logging.DEBUG if gone else logging.ERROR, msg, *args, **kwargs)
 
 
 class HttpServer:
@@ -52,7 +63,7 @@ class HttpServer:
             environ={'wsgi.url_scheme': 'https', 'HTTPS': 'on'} if tls else None)
         # log_output=False switches off the line per request, which is a filter's business, but also what
         # eventlet says about a request that broke.
-        self._protocol.log = log
+        self._protocol.log = _ProtocolLog(log, {})
 
     def start(self) -> None:
         """Begin to accept."""
@@ -63,10 +74,17 @@ class HttpServer:
         if self._acceptor is not None:
             self._acceptor.kill()
         self._sock.close()
+        self._close(eventlet.wsgi.STATE_REQUEST)
+        # A request may be on its way on a connection that was accepted just now.
+        eventlet.spawn_after(GRACE, self._close, eventlet.wsgi.STATE_REQUEST, eventlet.wsgi.STATE_IDLE)
+
+    def _close(self, *states: str) -> None:
         for connection in list(self._connections.values()):
-            state, connection[2] = connection[2], eventlet.wsgi.STATE_CLOSE
-            if state is eventlet.wsgi.STATE_IDLE:
-                _stop_reading(connection[1])
+            state = connection[2]
+            if state in states:
+                connection[2] = eventlet.wsgi.STATE_CLOSE
+                if state is eventlet.wsgi.STATE_IDLE:
+                    _stop_reading(connection[1])
 
     def wait(self) -> None:
         """Wait for the connections to finish."""

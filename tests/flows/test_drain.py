@@ -72,6 +72,18 @@ def test_idle_connections_do_not_hold_it_up(tmp_path):
         service.stop()
 
 
+def test_who_hangs_up_leaves_no_trace(tmp_path):
+    with services.running(tmp_path / 'state', *configured(tmp_path)) as service:
+        user = admin_of(service)
+        for _ in range(3):
+            half_a_server(user).close()
+        # The one worker answers in turn, so it has dealt with the others by now.
+        user.boot_and_delete()
+        assert user.get('/servers') == {'servers': []}
+        log = service.log()
+    assert 'Traceback' not in log and ' ERROR ' not in log, log
+
+
 def test_a_stuck_request_is_cut_off_in_the_end(tmp_path):
     service = services.Service(tmp_path / 'state', *configured(tmp_path, '[DEFAULT]\ngraceful_shutdown_timeout = 2\n'))
     service.start()

@@ -98,7 +98,7 @@ noauth2 = cors compute_req_id faultwrap stamp sizelimit noauth2 osapi_compute_ap
 paste.filter_factory = stamp:factory
 text = from the second door
 """
-OWN_FILTER = '''
+OWN_FILTER = """
 def factory(global_conf, text):
     def stamp(app):
         def stamped(environ, start_response):
@@ -106,7 +106,7 @@ def factory(global_conf, text):
                 status, [*headers, ('X-Stamp', text)], *error))
         return stamped
     return stamp
-'''
+"""
 
 
 def test_a_paste_file_with_a_second_door(tmp_path):

@@ -139,7 +139,8 @@ def test_the_policy_changes(reloadable, load):
     processes.wait_until(lambda: reloadable.member.ask('POST', '/flavors', FLAVOR).status_code == 403, 10)
 
 
-@pytest.mark.parametrize('text', ['nonsense', '[DEFAULT]\ndebug = perhaps\n', '[DEFAULT]\nosapi_compute_workers = -1\n'])
+@pytest.mark.parametrize('text', [
+    'nonsense', '[DEFAULT]\ndebug = perhaps\n', '[DEFAULT]\nosapi_compute_workers = -1\n'])
 def test_a_configuration_that_cannot_be_read_changes_nothing(reloadable, load, text):
     workers = reloadable.service.children()
     seen = len(reloadable.full_log())

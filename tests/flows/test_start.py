@@ -124,11 +124,12 @@ def test_a_wrong_option_is_named(arguments, named):
     ('[database]\nconnection = oracle://here\n', '[database] connection'),
     ('[database]\nconnection = sqlite:////nowhere/at/all.sqlite\n', 'database'),
     ('[wsgi]\napi_paste_config = my-paste.ini\n', 'my-paste.ini'),
+    ('[oslo_policy]\npolicy_file = {directory}/mine.conf\n', 'policy'),
 ])
 def test_an_unusable_configuration_file_is_explained(tmp_path, text, named):
     file = tmp_path / 'mine.conf'
     if text is not None:
-        file.write_text(text)
+        file.write_text(text.format(directory=tmp_path))
     said = refused('up', '--state-dir', tmp_path / 'state', '--port', services.free_ports(), '--config-file', file)
     assert named in said
 

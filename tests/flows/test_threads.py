@@ -8,7 +8,6 @@ import time
 import pytest
 
 from tests.fixtures import daemons, processes
-from tests.fixtures import service as services
 
 THREADS = {'NOVA_LITE_BACKEND': 'threading'}
 

@@ -75,8 +75,9 @@ def follow(say, what, wanted, count):
     processes.wait_until(arrived, LIMIT, what)
 
 
-@pytest.mark.parametrize(('kind', 'servers', 'hosts'), [('postgresql', 500, 20), ('mariadb', 20, 5)])
-def test_servers_come_and_go(tmp_path, request, capsys, rabbitmq, keystone, kind, servers, hosts):
+@pytest.mark.parametrize('scene', [('postgresql', 500, 20), ('mariadb', 20, 5)], ids=lambda scene: scene[0])
+def test_servers_come_and_go(tmp_path, request, capsys, rabbitmq, keystone, scene):
+    kind, servers, hosts = scene
     url = request.getfixturevalue(f'{kind}_url')
     changes = daemons.merged(daemons.rabbit_and(url, rabbitmq), daemons.with_keystone(keystone), {
         'fake': {'hosts': hosts}, 'quota': {'instances': -1, 'cores': -1, 'ram': -1}})
