@@ -25,7 +25,10 @@ class Listener(Protocol):
     """Takes messages for one host from the transport and hands them to its endpoint."""
 
     def start(self) -> None:
-        """Take messages."""
+        """Take messages, now or as soon as the transport can be reached."""
+
+    def listening(self) -> bool:
+        """Whether messages are taken by now."""
 
     def stop(self) -> None:
         """Take no more."""
@@ -66,7 +69,8 @@ class ComputeManager(ServiceBase):
             service.worker.start()
         self._listeners = [self._listen(host, service) for host, service in self._services.items()]
         _side_by_side([listener.start for listener in self._listeners])
-        hosts = [Host(host, self._drivers[host], service.worker) for host, service in self._services.items()]
+        hosts = [Host(host, self._drivers[host], service.worker, listener.listening)
+                 for (host, service), listener in zip(self._services.items(), self._listeners, strict=True)]
         self._heartbeat = Heartbeat(self._conf, self._conductor, hosts, self._version)
         self._heartbeat.start()
         LOG.info('nova-compute runs %d hosts with driver %s.', len(hosts), self._conf.compute_driver)

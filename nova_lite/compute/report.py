@@ -11,11 +11,11 @@ import heapq
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from oslo_config import cfg
 
-from nova_lite import concurrency
+from nova_lite import concurrency, errors
 from nova_lite.auth.context import service_context
 from nova_lite.compute.delivery import Conductor
 from nova_lite.compute.worker import Worker
@@ -37,6 +37,7 @@ class Host:
     name: str
     driver: virt.Driver
     worker: Worker
+    listening: Callable[[], bool] = lambda: True
     failures: int = 0
 
 
@@ -122,6 +123,9 @@ class Heartbeat:
     def _beat(self, host: Host) -> float:
         """Report one host and do what the answer asks for; the seconds until its next report."""
         try:
+            if not host.listening():
+                # A host that is known gets work, and a message to a queue that is not there yet is lost.
+                raise errors.Unavailable(reason='It cannot receive messages yet.')
             report = host_report(self._conf, host, self._version)
             answer = self._conductor.report_host(service_context(), report) or {}
             host.worker.remove_unknown(answer.get('unknown_guests', ()))

@@ -85,7 +85,7 @@ class Driver(impl_rabbit.RabbitDriver):
 
     def _get_reply_q(self) -> Any:
         if self._reply_q is None:
-            # The first call opens a connection for answers and never gives up on it; so look first.
-            with self._get_connection(retry=RETRIES):
-                pass
+            # The first call opens a connection for answers and never gives up on it; so look first, with a
+            # connection that is new: those of the pool may not know yet that the broker is gone.
+            self._connection_pool.create(common.PURPOSE_LISTEN, retry=RETRIES).close()
         return super()._get_reply_q()

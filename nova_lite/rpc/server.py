@@ -80,12 +80,12 @@ class Server(service.ServiceBase):
 
     def stop(self, graceful: bool = True) -> None:
         """Take no new messages. Those that were taken are still worked on; ``wait`` waits for them."""
-        if self._is_started():
+        if self.listening():
             self._server.stop()
 
     def wait(self) -> None:
         """Wait until nothing is worked on any more."""
-        if self._is_started():
+        if self.listening():
             self._server.wait()
             telemetry.flush()
 
@@ -100,6 +100,6 @@ class Server(service.ServiceBase):
         made.topic = topic
         return made
 
-    def _is_started(self) -> bool:
-        # One that still waits for the broker has nothing to finish, and could not be stopped in order.
+    def listening(self) -> bool:
+        """Whether messages are received. One that waits for the broker has nothing to finish, and cannot be stopped."""
         return self._started is not None and self._started.done() and self._started.result() is None

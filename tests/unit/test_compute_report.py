@@ -26,6 +26,9 @@ class RecordingListener:
     def start(self):
         self._log.append(('start', self._host))
 
+    def listening(self):
+        return True
+
     def stop(self):
         self._log.append(('stop', self._host))
 
@@ -89,6 +92,24 @@ def test_a_host_that_could_not_report_tries_again_soon(tmp_path, conductor, monk
     heartbeat.start()
     conductor.wait_until(lambda: conductor.hosts)
     heartbeat.stop()
+
+
+def test_a_host_is_not_reported_before_it_can_be_given_work(tmp_path, conductor, monkeypatch):
+    monkeypatch.setattr(report, 'FIRST_RETRY', 0.001)
+    conf = make_conf(tmp_path)
+    [host] = make_hosts(conf, conductor)
+    asked = []
+
+    def listening():
+        asked.append(len(conductor.hosts))
+        return len(asked) > 3
+
+    host.listening = listening
+    heartbeat = report.Heartbeat(conf, conductor, [host], 1)
+    heartbeat.start()
+    conductor.wait_until(lambda: conductor.hosts)
+    heartbeat.stop()
+    assert asked[:4] == [0, 0, 0, 0]
 
 
 def test_the_answer_may_name_guests_to_remove(tmp_path, conductor):
