@@ -4,6 +4,7 @@
 Whatever dies in between, the operation's lease runs out and the next conductor finds it as recorded.
 """
 
+import datetime
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
-from nova_lite.conductor import confirm_resize, power, shelve, snapshot, soft_delete, tidying, work
+from nova_lite.conductor import confirm_resize, here, power, shelve, snapshot, soft_delete, tidying, work
 from nova_lite.conductor.build import Build
 from nova_lite.conductor.confirm_resize import ConfirmResize
 from nova_lite.conductor.crash_dump import CrashDump
@@ -77,6 +78,9 @@ class Runner:
         if not isinstance(errand, Errand):
             self._do(errand, context)
             return
+        if errand.host == self._deps.name:
+            self._do_here(errand)
+            return
         try:
             self._deps.compute.run_operation(errand.context, errand.host, errand.operation, errand.server)
         except Exception as error:
@@ -97,6 +101,30 @@ class Runner:
         confirm_resize.begin_overdue(self._deps, times.utcnow())
         with self._deps.db.read() as conn:
             return operations.due(conn, times.utcnow(), 200)
+
+    def _do_here(self, errand: Errand) -> None:
+        """Do a step ourselves and take the report, or leave it to a later attempt."""
+        operation = errand.operation
+        try:
+            report = here.report(self._deps, errand.context, operation, errand.server)
+        except here.NotYet as busy:
+            self._deps.db.transaction(self._wait, operation, datetime.timedelta(seconds=busy.seconds))
+        except errors.Unavailable as error:
+            LOG.warning('Operation %s (%s) of server %s waits for another service: %s', operation.id, operation.step,
+                        operation.server_uuid, error)
+        else:
+            self.report(errand.context, report)
+
+    def _wait(self, conn: Any, operation: Operation, wait: datetime.timedelta) -> None:
+        """Put a step of ours back as if it had not been tried."""
+        held = operations.lock(conn, operation.id)
+        if held is None or held.owner != self._deps.name or held.attempt != operation.attempt:
+            return
+        now = times.utcnow()
+        found = self._work(conn, held, now)
+        if found is not None:
+            found.pass_on(False)
+            found.put_back(now + wait)
 
     def _do(self, operation: Any, context: RequestContext) -> None:
         """Do a chore, or leave it to a later attempt."""
@@ -136,6 +164,7 @@ class Runner:
         host = kind.assign(found)
         if host is None:
             return None
+        host = host or self._deps.name
         step = found.step or kind.step
         operations.hand_over(conn, operation, host, step, found.params)
         return Errand(host, work.operation_message(operation, step, found.params),

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nova_lite.conductor.work import Work
+from nova_lite.conductor.work import HERE, Work
 from nova_lite.db.queries import hosts
 from nova_lite.objects.operation import OperationReport
 
 SOURCE, DEST = 'source', 'dest'
+#: In place of the parameter that holds the host: the conductor does the step itself.
+CONDUCTOR = 'conductor'
 # Parameters of the operation.
 AT, BACK, ERROR, BEGUN = 'at', 'back', 'error', 'begun'
 
@@ -25,7 +27,7 @@ AT, BACK, ERROR, BEGUN = 'at', 'back', 'error', 'begun'
 class Step:
     """What one host does.
 
-    ``at`` is the parameter that holds the host.  ``undo`` is what undoes it there; with ``vital`` the
+    ``at`` is the parameter that holds the host, or ``CONDUCTOR``.  ``undo`` is what undoes it there; with ``vital`` the
     server needs that done, so it waits for a host that is down.  A ``sure`` step cannot fail the operation.
     An ``optional`` one is left out if the host is down.  A host does what it is asked for by one name once
     in an operation, so names do not recur on one host.
@@ -164,8 +166,8 @@ class Stepwise:
         if stopped is not None:
             _turn_back(work, stopped)
             return None
-        host = str(work.params[step.at])
-        if hosts.is_alive(work.conn, host, work.deps.alive_since(work.now)):
+        host = HERE if step.at == CONDUCTOR else str(work.params[step.at])
+        if host == HERE or hosts.is_alive(work.conn, host, work.deps.alive_since(work.now)):
             work.step = step.undo if back else step.name
             if not back:
                 work.params[BEGUN] = work.params[AT]
@@ -196,13 +198,17 @@ class Stepwise:
         """Go past a step that cannot be done."""
         back = bool(work.params.get(BACK))
         work.note('conductor_' + (step.undo if back else step.name), 'Error',
-                  f'Host {work.params[step.at]} did not do this: {error.get("message")}')
+                  f'{_who(work, step)} did not do this: {error.get("message")}')
         if back and step.vital:
             first = work.params.get(ERROR) or {}
             self.stuck(work, {**error, 'message': f'{first.get("message")} Afterwards the server could not be brought '
                                                   f'back: {error.get("message")}'})
             return
         work.params[AT] += -1 if back else 1
+
+
+def _who(work: Work, step: Step) -> str:
+    return 'The conductor' if step.at == CONDUCTOR else f'Host {work.params[step.at]}'
 
 
 def _position(work: Work) -> tuple[Any, ...]:

@@ -26,6 +26,10 @@ LONGEST_LEASE = 240.0
 PASSED = 'passed'
 
 
+#: In place of a host: the conductor itself does the step, as `here.STEPS` says.
+HERE = ''
+
+
 class Compute(Protocol):
     """What a conductor says to compute hosts."""
 
@@ -156,7 +160,7 @@ class Kind(Protocol):
         """What the work list shows while a host is at it."""
 
     def assign(self, work: Work) -> str | None:
-        """The host that has to do it; None if the operation was ended or put back instead."""
+        """The host that has to do it, or ``HERE``; None if the operation was ended or put back instead."""
 
     def succeeded(self, work: Work, report: OperationReport) -> None:
         """Write down what the host did, and end the operation."""

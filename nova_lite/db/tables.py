@@ -193,6 +193,10 @@ servers = _table(
     sa.Column('access_ip_v4', Name(39)),
     sa.Column('access_ip_v6', Name(39)),
     sa.Column('addresses', types.Addresses, nullable=False),  # {network: [{addr, version, type, mac}]}
+    # What the network and volume services gave it, in the order of attachment; null is nothing.
+    sa.Column('interfaces', Json),
+    sa.Column('security_groups', Json),                      # names, as the server's owner sees them
+    sa.Column('block_devices', Json),
     sa.Column('metadata', Json, nullable=False),
     sa.Column('scheduler_hints', Json, nullable=False),
     sa.Column('trusted_image_certificates', Json),

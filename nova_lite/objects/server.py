@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from oslo_utils import versionutils
 from oslo_versionedobjects import fields
 
 from nova_lite.objects import base
@@ -13,10 +14,13 @@ class Server(base.NovaLiteObject):
     """What the conductor hands to a host; the host never reads the database.
 
     ``flavor`` holds name, vcpus, ram (MiB), disk, ephemeral (GiB), swap (MiB) and extra_specs.
-    ``guest_name`` is the name the hypervisor shows (``instance-0000002a``).
+    ``guest_name`` is the name the hypervisor shows (``instance-0000002a``).  ``interfaces`` and
+    ``block_devices`` are what the columns of these names in the table ``servers`` hold.
+
+    1.1 added interfaces and block_devices.
     """
 
-    VERSION = '1.0'
+    VERSION = '1.1'
     fields = {
         'uuid': fields.UUIDField(),
         'id': fields.IntegerField(),
@@ -37,7 +41,16 @@ class Server(base.NovaLiteObject):
         'admin_password': fields.StringField(nullable=True),
         'launch_index': fields.IntegerField(),
         'power_state': fields.IntegerField(),
+        'interfaces': base.Json(),
+        'block_devices': base.Json(),
     }
+
+    def obj_make_compatible(self, primitive: dict[str, Any], target_version: str) -> None:
+        """Leave out what a host of an earlier release does not know."""
+        super().obj_make_compatible(primitive, target_version)
+        if versionutils.convert_version_to_tuple(target_version) < (1, 1):
+            for name in ('interfaces', 'block_devices'):
+                primitive.pop(name, None)
 
 
 def of_row(row: Any, guest_name: str, admin_password: str | None = None) -> Server:
@@ -48,4 +61,4 @@ def of_row(row: Any, guest_name: str, admin_password: str | None = None) -> Serv
         image_properties=row.image_properties, availability_zone=row.availability_zone,
         config_drive=row.config_drive, user_data=row.user_data, metadata=row.metadata, key_name=row.key_name,
         public_key=row.public_key, admin_password=admin_password, launch_index=row.launch_index,
-        power_state=row.power_state)
+        power_state=row.power_state, interfaces=row.interfaces or [], block_devices=row.block_devices or [])
