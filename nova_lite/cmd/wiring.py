@@ -12,6 +12,7 @@ from nova_lite import api, errors, objects, telemetry
 from nova_lite.auth.policy import Policy
 from nova_lite.clients.identity import IdentityClient, identity_client
 from nova_lite.clients.image import ImageClient, image_client
+from nova_lite.cmd import apart
 from nova_lite.cmd.launch import Part
 from nova_lite.conf import files
 from nova_lite.db import schema
@@ -87,9 +88,14 @@ class Program:
         return Services(db=self.db, conductor=self.conductor, images=self.images, conf=self.conf, policy=self.policy,
                         compute=self.compute, identity=identity_client(self.conf))
 
-    def prepare_database(self, with_flavors: bool = False) -> None:
+    def prepare_database(self, with_flavors: bool = False, may_fork: bool = True) -> None:
         """Make or upgrade the schema; an empty table of flavors gets the usual ones where asked for."""
-        schema.upgrade(self.db)
+        if may_fork and not schema.is_current(self.db):
+            # What upgrades is big, and is not needed any more once it is done.
+            self.db.dispose()
+            apart.run(lambda: schema.upgrade(self.db))
+        elif not may_fork:
+            schema.upgrade(self.db)
         if with_flavors:
             self.db.transaction(flavors.ensure_defaults)
         self.db.dispose()

@@ -20,5 +20,5 @@ def make(name: str = 'osapi_compute') -> Any:
     files = os.environ.get('NOVA_LITE_CONFIG_FILES')
     conf = daemon.configure([], 'nova-api', files.split(':') if files else None)
     program = wiring.Program(conf)
-    program.prepare_database()
+    program.prepare_database(may_fork=False)
     return wiring.load_api(program, name)

@@ -38,12 +38,17 @@ def _stamped(conn: Conn) -> str | None:
     return conn.scalar(sa.select(STAMP.c.version_num))
 
 
+def is_current(db: Database) -> bool:
+    """Whether there is nothing to upgrade; ``StartError`` for a database that a newer release has upgraded."""
+    return _is_current(version(db))
+
+
 def upgrade(db: Database) -> bool:
     """Bring the database to ``head()``; whether there was anything to do.
 
     Raises ``StartError`` for a database that a newer release has upgraded.
     """
-    if _is_current(version(db)):
+    if is_current(db):
         return False
     deadline = time.monotonic() + WAIT
     while True:
