@@ -7,13 +7,15 @@ BIN := $(VENV)/bin
 ARGS :=
 # What pytest runs; `make test TESTS=tests/unit` for less.
 TESTS := tests
+# How many requests `make fuzz` makes up for an operation, beside those at the edges of its schemas.
+EXAMPLES := 20
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
 
 .PHONY: help
 help: ## list what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 # One stamp for each set of extras: pip is asked again only when the requirements changed.
 $(VENV)/.made-%: setup.cfg pyproject.toml
@@ -45,14 +47,27 @@ lint: $(VENV)/.made-test+lint ## ruff and mypy
 bench: packages $(VENV)/.made-test+lint ## measure the service against a bare application
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: kill-matrix
+kill-matrix: packages $(VENV)/.made-test+lint ## kill -9 at every step of every operation; writes the page in docs/
+	@exec $(BIN)/python -m tests.chaos.kill_matrix --page docs/operator/kill-matrix.rst $(ARGS)
+
+.PHONY: storm
+storm: packages $(VENV)/.made-test+lint ## 1000 random operations while processes are killed every 3 seconds
+	@exec $(BIN)/python -m tests.chaos.storm $(ARGS)
+
 .PHONY: docs
 docs: $(VENV)/.made-docs ## build docs/_build/html; a warning is an error
 	@echo '==> sphinx'
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 .PHONY: genconfig
-genconfig: $(VENV)/.made-test+lint ## write the samples in etc/ anew
+genconfig: $(VENV)/.made-test+lint ## write the samples in etc/ and the pages of the API anew
 	@$(BIN)/python tools/generate_samples.py
+	@$(BIN)/python -W ignore tools/generate_pages.py
+
+.PHONY: fuzz
+fuzz: $(VENV)/.made-test+lint ## thousands of made-up requests, EXAMPLES of each operation and version
+	@NOVA_LITE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/wire/test_schemathesis.py
 
 .PHONY: clean
 clean: ## remove what these commands made

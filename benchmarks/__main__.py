@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accounting, stacks
+from benchmarks import accounting, scale, stacks
 
 SERVERS = 1000
 
@@ -202,11 +202,11 @@ class Bench:
 HEAD = ('work', 'CPU each', 'bare', 'ratio', 'throughput', 'p50', 'p99')
 
 
-def print_table(name: str, rows: list[tuple[str, ...]]) -> None:
+def print_table(name: str, rows: list[tuple[str, ...]], head: tuple[str, ...] = HEAD) -> None:
     """One table with even columns."""
-    widths = [max(len(row[index]) for row in [HEAD, *rows]) for index in range(len(HEAD))]
+    widths = [max(len(row[index]) for row in [head, *rows]) for index in range(len(head))]
     print(f'\n{name}\n' + '-' * (sum(widths) + 2 * len(widths)))
-    for row in [HEAD, *rows]:
+    for row in [head, *rows]:
         print('  '.join(text.ljust(width) if index == 0 else text.rjust(width)
                         for index, (text, width) in enumerate(zip(row, widths, strict=True))))
 
@@ -234,14 +234,18 @@ def _embedded(quick: bool) -> None:
         stack.stop()
 
 
-STACKS: dict[str, Callable[[bool], None]] = {'embedded': _embedded, 'cluster': _cluster}
+def _scale(quick: bool) -> None:
+    print_table('Scale: PostgreSQL, CPU each', scale.measure(quick), scale.HEAD)
+
+
+STACKS: dict[str, Callable[[bool], None]] = {'embedded': _embedded, 'cluster': _cluster, 'scale': _scale}
 
 
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--quick', action='store_true', help='a fifth of the requests')
-    parser.add_argument('stacks', nargs='*', default=list(STACKS), help='embedded, cluster')
+    parser.add_argument('stacks', nargs='*', default=list(STACKS), help=', '.join(STACKS))
     options = parser.parse_args()
     for name in options.stacks:
         STACKS[name](options.quick)

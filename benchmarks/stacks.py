@@ -42,7 +42,7 @@ class Embedded:
         self._directory = tempfile.TemporaryDirectory(prefix='nova-lite-bench-')
         self.state = Path(self._directory.name)
         extra = self.state / 'bench.conf'
-        extra.write_text(_options({'quota': _UNLIMITED, 'fake': _FAKE_HOST}))
+        extra.write_text(options({'quota': _UNLIMITED, 'fake': _FAKE_HOST}))
         self.service = services.Service(self.state / 'state', '--config-file', str(extra))
         begin = time.monotonic()
         self.service.start()
@@ -143,14 +143,15 @@ class Cluster:
         for group, options in more.items():
             sections.setdefault(group, {}).update(options)
         path = self.state / name
-        path.write_text(_options(sections))
+        path.write_text(options(sections))
         return path
 
 
 _UNLIMITED = {'instances': -1, 'cores': -1, 'ram': -1}
 
 
-def _options(sections: dict[str, dict[str, Any]]) -> str:
+def options(sections: dict[str, dict[str, Any]]) -> str:
+    """The text of a configuration file."""
     return '\n'.join(f'[{group}]\n' + '\n'.join(f'{name} = {value}' for name, value in options.items())
                      for group, options in sections.items()) + '\n'
 

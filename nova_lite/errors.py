@@ -161,6 +161,54 @@ class MigrationNotFound(NotFound):
     message = 'Server {server} has no migration {migration}.'
 
 
+class OperationNotFound(NotFound):
+    message = 'There is no operation {operation}.'
+
+
+class NetworkNotFound(NotFound):
+    message = 'There is no network {network}.'
+
+
+class SubnetNotFound(NotFound):
+    message = 'There is no subnet {subnet}.'
+
+
+class PortNotFound(NotFound):
+    message = 'There is no port {port}.'
+
+
+class SecurityGroupNotFound(NotFound):
+    message = 'There is no security group {group}.'
+
+
+class SecurityGroupRuleNotFound(NotFound):
+    message = 'There is no security group rule {rule}.'
+
+
+class FloatingIpNotFound(NotFound):
+    message = 'There is no floating address {floating_ip}.'
+
+
+class FloatingIpPoolNotFound(NotFound):
+    message = 'There is no pool of floating addresses {pool}.'
+
+
+class VolumeNotFound(NotFound):
+    message = 'No volume {volume}.'
+
+
+class VolumeSnapshotNotFound(NotFound):
+    message = 'No snapshot {snapshot}.'
+
+
+class VolumeAttachmentNotFound(NotFound):
+    message = 'No attachment {attachment}.'
+
+
+class VolumeTypeNotFound(NotFound):
+    message = 'No volume type {type}.'
+
+
 # ---------------------------------------------------------------- conflict
 
 class FlavorExists(Conflict):
@@ -197,10 +245,74 @@ class ServerLocked(Conflict):
     message = 'Server {server} is locked.'
 
 
+class NetworkAmbiguous(Conflict):
+    message = 'Several networks can be used ({networks}): the request has to name those that it wants.'
+
+
+class NetworkInUse(Conflict):
+    message = 'Network {network} has ports: {ports}.'
+
+
+class SubnetInUse(Conflict):
+    message = 'Subnet {subnet} has addresses that are given away: {addresses}.'
+
+
+class PortInUse(Conflict):
+    message = 'Port {port} belongs to {device} already.'
+
+
+class AddressInUse(Conflict):
+    message = 'Address {address} on network {network} is in use already.'
+
+
+class NoMoreAddresses(Conflict):
+    message = 'No address is left on network {network}.'
+
+
+class SecurityGroupAmbiguous(Conflict):
+    message = 'Several security groups are called {group!r}: name the one that is meant by its id.'
+
+
+class SecurityGroupInUse(Conflict):
+    message = 'Security group {group} is in use by port {port}.'
+
+
+class SecurityGroupCannotRemoveDefault(Conflict):
+    message = 'Security group {group} is the default group of its project, which cannot be removed.'
+
+
+class SecurityGroupCannotUpdateDefault(Conflict):
+    message = 'Security group {group} is the default group of its project, whose name cannot be changed.'
+
+
+class SecurityGroupDefaultAlreadyExists(Conflict):
+    message = "Every project has one security group called 'default', and no second one."
+
+
+class SecurityGroupRuleExists(Conflict):
+    message = 'Security group {group} has a rule that says the same: {rule}.'
+
+
+class FloatingIPPortAlreadyAssociated(Conflict):
+    message = 'Another floating address leads to that address of port {port} already.'
+
+
 class LateReport(Conflict):
     """A worker reports on an operation that is no longer his."""
 
     message = 'Operation {operation} is not held by {reporter} any more.'
+
+
+class KeyReused(Conflict):
+    message = ('This Idempotency-Key came with another request before: with another user, microversion, path or body. '
+               'A new request needs a new key.')
+
+
+class KeyInUse(Conflict):
+    """The first request with this key has neither come to its end nor died for sure."""
+
+    message = 'The first request with this Idempotency-Key is still being worked on; send it again.'
+    retry_after = 5
 
 
 # ---------------------------------------------------------------- placement
@@ -209,6 +321,32 @@ class NoValidHost(Error):
     """No host can take the server; the text counts the reasons."""
 
     message = 'No valid host was found. {reason}'
+
+
+# ----------------------------------------------------------------- volumes
+
+class InvalidVolume(Conflict):
+    """The state of a volume does not allow it."""
+
+    message = 'Invalid volume: {reason}'
+
+
+class InvalidVolumeSnapshot(Conflict):
+    """The state of a snapshot does not allow it."""
+
+    message = 'Invalid snapshot: {reason}'
+
+
+class VolumeTypeExists(Conflict):
+    message = 'A volume type named {name!r} exists already.'
+
+
+class VolumeTypeInUse(Conflict):
+    message = 'There are volumes of type {type}.'
+
+
+class NoVolumeService(Invalid):
+    message = 'No volume service is configured here: a server can only boot from an image onto a local disk.'
 
 
 # --------------------------------------------------------------- start-up
@@ -229,6 +367,12 @@ class HypervisorError(Error):
     """The hypervisor did not do what it was asked to."""
 
     message = '{reason}'
+
+
+class InterfaceAttachFailed(Error):
+    """It was accepted and could not be done."""
+
+    message = 'Server {server} did not get the interface: {reason}'
 
 
 class MigrationAborted(HypervisorError):

@@ -16,7 +16,7 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db.queries import aggregates as rows
 from nova_lite.ops import aggregates as ops
-from nova_lite.wsgi import formats, window
+from nova_lite.wsgi import formats, kinds, window
 from nova_lite.wsgi.body import Array, Body, Choice, Object, Prop, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import ACTION, DELETE, GET, POST, PUT, answer, many, one
@@ -94,16 +94,18 @@ def _load_hosts(rendering: Rendering, found: Sequence[Any]) -> Mapping[int, list
 # What a create answers leaves out what is empty or said already.
 _MORE = frozenset(('show', 'list'))
 AGGREGATE = View(
-    column('id'), column('name'),
-    Field('availability_zone', _zone, columns=('metadata',)),
-    Field('created_at', lambda row, _: shared.wire_time_us(row.created_at), columns=('created_at',)),
-    Field('updated_at', lambda row, _: shared.wire_time_us(row.updated_at), columns=('updated_at',)),
+    column('id', kind=kinds.INTEGER), column('name', kind=kinds.TEXT),
+    Field('availability_zone', _zone, columns=('metadata',), kind=kinds.maybe(kinds.TEXT)),
+    Field('created_at', lambda row, _: shared.wire_time_us(row.created_at), columns=('created_at',),
+          kind=kinds.TIME_US),
+    Field('updated_at', lambda row, _: shared.wire_time_us(row.updated_at), columns=('updated_at',),
+          kind=kinds.maybe(kinds.TIME_US)),
     # A deleted aggregate is gone at once.
-    Field('deleted_at', lambda row, _: None),
-    Field('deleted', lambda row, _: False),
-    Field('hosts', _hosts, ops=_MORE, needs=('hosts',)),
-    column('metadata', ops=_MORE),
-    column('uuid', when=since(41)),
+    Field('deleted_at', lambda row, _: None, kind=kinds.NULL),
+    Field('deleted', lambda row, _: False, kind=kinds.BOOLEAN),
+    Field('hosts', _hosts, ops=_MORE, needs=('hosts',), kind=kinds.listed(kinds.TEXT)),
+    column('metadata', ops=_MORE, kind=kinds.TEXTS),
+    column('uuid', when=since(41), kind=kinds.UUID),
     loaders={'hosts': _load_hosts})
 
 # ----------------------------------------------------------------- handlers

@@ -12,7 +12,7 @@ import orjson
 from nova_lite import errors
 from nova_lite.api import shared
 from nova_lite.auth import policy
-from nova_lite.wsgi import formats
+from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi.body import Object, Param, Prop, Query, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import DELETE, POST, answer
@@ -36,6 +36,7 @@ CREATE = wrapped('snapshot', Object(
         Prop('type', {'type': 'string', 'enum': ['qcow2']}, required=True),
         Prop('new_file', _TEXT, required=True),
         Prop('id', _TEXT)), required=True)))
+_MADE = kinds.under('snapshot', kinds.record({'id': kinds.maybe(kinds.TEXT), 'volumeId': kinds.TEXT}))
 QUERY = Query(Param('delete_info', formats.TEXT), open_=shared.STRICT_SINCE_75)
 
 
@@ -63,6 +64,6 @@ def delete(call: Call) -> NoReturn:
 
 
 ENDPOINTS = (
-    POST(_ROOT, create, rule=CREATE_RULE, body=CREATE, errors=(400,)),
+    POST(_ROOT, create, rule=CREATE_RULE, body=CREATE, reply=_MADE, errors=(400,)),
     DELETE(_ROOT + '/{id}', delete, rule=DELETE_RULE, query=QUERY, answers=answer(204), errors=(400, 404)),
 )

@@ -11,6 +11,7 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db.queries import aggregates, services
 from nova_lite.model import services as model
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET, Raw
 
@@ -49,6 +50,16 @@ def _zones(call: Call) -> tuple[Zones, list[str]]:
     return dict(sorted(available.items())), sorted(set(disabled) - set(available))
 
 
+_STATE = kinds.record({'available': kinds.BOOLEAN})
+_SERVICE = kinds.record({'active': kinds.BOOLEAN, 'available': kinds.BOOLEAN,
+                         'updated_at': kinds.maybe(kinds.TIME_US)})
+
+
+def _zones_with(hosts: kinds.Kind) -> kinds.Kind:
+    return kinds.under('availabilityZoneInfo', kinds.listed(kinds.record(
+        {'zoneName': kinds.TEXT, 'zoneState': _STATE, 'hosts': hosts})))
+
+
 def _entry(zone: str, available: bool, hosts: Any = None) -> dict[str, Any]:
     return {'zoneName': zone, 'zoneState': {'available': available}, 'hosts': hosts}
 
@@ -78,6 +89,8 @@ def detail(call: Call) -> Raw:
 
 
 ENDPOINTS = (
-    GET('/os-availability-zone', index, rule=LIST_RULE, query=shared.NOTHING_KNOWN),
-    GET('/os-availability-zone/detail', detail, rule=DETAIL_RULE, query=shared.NOTHING_KNOWN),
+    GET('/os-availability-zone', index, rule=LIST_RULE, query=shared.NOTHING_KNOWN,
+        reply=_zones_with(kinds.NULL)),
+    GET('/os-availability-zone/detail', detail, rule=DETAIL_RULE, query=shared.NOTHING_KNOWN,
+        reply=_zones_with(kinds.maybe(kinds.mapped(kinds.mapped(_SERVICE))))),
 )

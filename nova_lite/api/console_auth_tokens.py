@@ -11,6 +11,7 @@ from nova_lite import errors
 from nova_lite.auth import policy
 from nova_lite.db.queries import consoles
 from nova_lite.model import times
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.body import Query
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET, one
@@ -25,11 +26,11 @@ RULES = (
 )
 
 SHOWN = View(
-    column('instance_uuid', 'server_uuid'),
-    column('host'),
-    column('port'),
-    column('tls_port', when=since(99)),
-    column('internal_access_path'))
+    column('instance_uuid', 'server_uuid', kind=kinds.UUID),
+    column('host', kind=kinds.TEXT),
+    column('port', kind=kinds.INTEGER),
+    column('tls_port', when=since(99), kind=kinds.maybe(kinds.INTEGER)),
+    column('internal_access_path', kind=kinds.maybe(kinds.TEXT)))
 
 RDP_ONLY = 'only tokens of RDP consoles are known'
 

@@ -6,6 +6,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.api import shared
 from nova_lite.auth import policy
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET, Raw
 
@@ -120,6 +121,11 @@ _NAMES = {
 }
 
 
+_EXTENSION = kinds.record({
+    **dict.fromkeys(('alias', 'name', 'description', 'namespace'), kinds.TEXT), 'updated': kinds.TIME,
+    'links': kinds.LINKS})
+
+
 def _entry(alias: str) -> dict[str, Any]:
     return {'alias': alias, 'name': _NAMES[alias], 'description': f'{_NAMES[alias]}, always on.', 'links': [],
             'namespace': 'http://docs.openstack.org/compute/ext/fake_xml', 'updated': '2014-12-03T00:00:00Z'}
@@ -139,6 +145,8 @@ def show(call: Call) -> Raw:
 
 
 ENDPOINTS = (
-    GET('/extensions', index, rule=LIST, query=shared.NOTHING_KNOWN),
-    GET('/extensions/{id}', show, rule=LIST, query=shared.NOTHING_KNOWN, errors=(404,)),
+    GET('/extensions', index, rule=LIST, query=shared.NOTHING_KNOWN,
+        reply=kinds.under('extensions', kinds.listed(_EXTENSION))),
+    GET('/extensions/{id}', show, rule=LIST, query=shared.NOTHING_KNOWN,
+        reply=kinds.under('extension', _EXTENSION), errors=(404,)),
 )

@@ -11,6 +11,7 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db.queries import flavors as rows
 from nova_lite.ops import flavors as ops
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.body import Object, Prop, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import ACTION, GET, Raw
@@ -43,6 +44,7 @@ REFUSE_PUBLIC = 'a public flavor has no access list to add to'
 
 # ----------------------------------------------------------------- handlers
 
+_SHOWN = kinds.under('flavor_access', kinds.listed(kinds.record({'flavor_id': kinds.TEXT, 'tenant_id': kinds.TEXT})))
 _COLUMNS = frozenset(('id', 'flavorid', 'is_public'))
 
 
@@ -96,9 +98,10 @@ def remove(call: Call) -> Raw:
 
 
 ENDPOINTS = (
-    GET(_LIST, index, rule=LIST_RULE, query=shared.NOTHING_KNOWN, rule_first=True, load=find, errors=(404,)),
+    GET(_LIST, index, rule=LIST_RULE, query=shared.NOTHING_KNOWN, rule_first=True, load=find, reply=_SHOWN,
+        errors=(404,)),
     ACTION('addTenantAccess', add, path=_ACTION, rule=ADD_RULE, body=ADD, rule_first=True, load=find_for_action,
-           flags=(REFUSE_PUBLIC, since(7)), errors=(400, 403, 404, 409)),
+           flags=(REFUSE_PUBLIC, since(7)), reply=_SHOWN, errors=(400, 403, 404, 409)),
     ACTION('removeTenantAccess', remove, path=_ACTION, rule=REMOVE_RULE, body=REMOVE,
-           rule_first=True, load=find_for_action, errors=(400, 403, 404)),
+           rule_first=True, load=find_for_action, reply=_SHOWN, errors=(400, 403, 404)),
 )

@@ -12,6 +12,7 @@ from nova_lite.auth import policy
 from nova_lite.db.queries import flavors as rows
 from nova_lite.model import extra_specs
 from nova_lite.ops import flavors as ops
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.body import Body, Object, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import DELETE, GET, POST, PUT, Raw
@@ -42,6 +43,9 @@ RULES = (
 # ------------------------------------------------------------------- bodies
 
 _SPECS = {'^[a-zA-Z0-9-_:. ]{1,255}$': {'type': ['string', 'number'], 'maxLength': 255}}
+_SHOWN = kinds.under('extra_specs', kinds.TEXTS)
+# A create and an update repeat what was sent, where a value may be a number.
+_STORED = kinds.mapped({'type': ['string', 'number']})
 CREATE = wrapped('extra_specs', Object(pattern=_SPECS))
 UPDATE = Body(Object(pattern=_SPECS, extra={'minProperties': 1, 'maxProperties': 1}))
 
@@ -115,11 +119,13 @@ def delete(call: Call) -> None:
 
 
 ENDPOINTS = (
-    GET(_ALL, index, rule=INDEX_RULE, query=shared.NOTHING_KNOWN, rule_first=True, load=find, errors=(404,)),
+    GET(_ALL, index, rule=INDEX_RULE, query=shared.NOTHING_KNOWN, rule_first=True, load=find, reply=_SHOWN,
+        errors=(404,)),
     POST(_ALL, create, rule=CREATE_RULE, body=CREATE, rule_first=True, load=find_for_create, flags=_FLAGS,
-         errors=(400, 404, 409)),
-    GET(_ONE, show, rule=SHOW_RULE, query=shared.NOTHING_KNOWN, rule_first=True, load=find, errors=(404,)),
+         reply=kinds.under('extra_specs', _STORED), errors=(400, 404, 409)),
+    GET(_ONE, show, rule=SHOW_RULE, query=shared.NOTHING_KNOWN, rule_first=True, load=find, reply=kinds.TEXTS,
+        errors=(404,)),
     PUT(_ONE, update, rule=UPDATE_RULE, body=UPDATE, rule_first=True, load=find_for_update, flags=_FLAGS,
-        errors=(400, 404, 409)),
+        reply=_STORED, errors=(400, 404, 409)),
     DELETE(_ONE, delete, rule=DELETE_RULE, rule_first=True, load=find, errors=(404,)),
 )

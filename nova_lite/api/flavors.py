@@ -12,7 +12,7 @@ from nova_lite.auth import policy
 from nova_lite.db import paging
 from nova_lite.db.queries import flavors as rows
 from nova_lite.ops import flavors as ops
-from nova_lite.wsgi import formats, window
+from nova_lite.wsgi import formats, kinds, window
 from nova_lite.wsgi import paging as wire_paging
 from nova_lite.wsgi.body import Choice, Object, Param, Prop, Query, wrapped
 from nova_lite.wsgi.call import Call
@@ -75,22 +75,23 @@ def _links(row: Any, rendering: Rendering) -> list[dict[str, str]]:
     return rendering.links(f'flavors/{row.flavorid}')
 
 
+_SWAP = {'anyOf': [kinds.INTEGER, kinds.word('')]}
 _COMMON = (
-    column('id', 'flavorid'),
-    column('name'),
-    Field('links', _links, columns=('flavorid',)),
-    column('description', when=since(55)),
+    column('id', 'flavorid', kind=kinds.TEXT),
+    column('name', kind=kinds.TEXT),
+    Field('links', _links, columns=('flavorid',), kind=kinds.LINKS),
+    column('description', when=since(55), kind=kinds.maybe(kinds.TEXT)),
 )
 FLAVOR = View(
     *_COMMON,
-    column('ram'), column('disk'), column('vcpus'),
-    Field('swap', lambda row, _: row.swap or '', until(74), columns=('swap',)),
-    column('swap', when=since(75)),
-    column('OS-FLV-EXT-DATA:ephemeral', 'ephemeral'),
-    column('OS-FLV-DISABLED:disabled', 'disabled', until(101)),
-    column('os-flavor-access:is_public', 'is_public'),
-    column('rxtx_factor', when=until(101)),
-    column('extra_specs', when=since(61), rule=EXTRA_SPECS_RULE),
+    *(column(name, kind=kinds.INTEGER) for name in ('ram', 'disk', 'vcpus')),
+    Field('swap', lambda row, _: row.swap or '', until(74), columns=('swap',), kind=_SWAP),
+    column('swap', when=since(75), kind=kinds.INTEGER),
+    column('OS-FLV-EXT-DATA:ephemeral', 'ephemeral', kind=kinds.INTEGER),
+    column('OS-FLV-DISABLED:disabled', 'disabled', until(101), kind=kinds.BOOLEAN),
+    column('os-flavor-access:is_public', 'is_public', kind=kinds.BOOLEAN),
+    column('rxtx_factor', when=until(101), kind=kinds.NUMBER),
+    column('extra_specs', when=since(61), rule=EXTRA_SPECS_RULE, kind=kinds.TEXTS),
 )
 FLAVOR_BRIEF = View(*_COMMON)
 

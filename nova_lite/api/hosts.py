@@ -14,7 +14,7 @@ from nova_lite.auth import policy
 from nova_lite.db.queries import aggregates, hosts, services, usage
 from nova_lite.model import services as model
 from nova_lite.ops import services as ops
-from nova_lite.wsgi import formats
+from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi.body import Body, Object, Param, Prop, Query
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET, PUT, Raw
@@ -48,6 +48,12 @@ UPDATE = Body(Object(
 LIST_QUERY = Query(Param('zone', formats.TEXT), Param('service', formats.TEXT), open_=ALWAYS)
 
 UNTIL = until(42)
+_LISTED = kinds.under('hosts', kinds.listed(kinds.record(dict.fromkeys(('host_name', 'service', 'zone'), kinds.TEXT))))
+_SHOWN = kinds.under('host', kinds.listed(kinds.under('resource', kinds.record({
+    'host': kinds.TEXT, 'project': kinds.TEXT, **dict.fromkeys(('cpu', 'memory_mb', 'disk_gb'), kinds.INTEGER)}))))
+_UPDATED = kinds.record({'host': kinds.TEXT}, {
+    'status': kinds.word('enabled', 'disabled'), 'maintenance_mode': kinds.word('on_maintenance', 'off_maintenance')})
+_DONE = kinds.record({'host': kinds.TEXT, 'power_action': kinds.TEXT})
 
 # ----------------------------------------------------------------- handlers
 
@@ -145,10 +151,10 @@ def reboot(call: Call) -> Raw:
 
 
 ENDPOINTS = (
-    GET(_ROOT, index, rule=LIST_RULE, query=LIST_QUERY, when=UNTIL),
-    GET(_ONE, show, rule=SHOW_RULE, when=UNTIL, errors=(404,)),
-    PUT(_ONE, update, rule=UPDATE_RULE, body=UPDATE, when=UNTIL, errors=(400, 404, 501)),
-    GET(_ONE + '/startup', startup, rule=START_RULE, when=UNTIL, errors=(400, 404, 501)),
-    GET(_ONE + '/reboot', reboot, rule=REBOOT_RULE, when=UNTIL, errors=(400, 404, 501)),
-    GET(_ONE + '/shutdown', shutdown, rule=SHUTDOWN_RULE, when=UNTIL, errors=(400, 404, 501)),
+    GET(_ROOT, index, rule=LIST_RULE, query=LIST_QUERY, when=UNTIL, reply=_LISTED),
+    GET(_ONE, show, rule=SHOW_RULE, when=UNTIL, reply=_SHOWN, errors=(404,)),
+    PUT(_ONE, update, rule=UPDATE_RULE, body=UPDATE, when=UNTIL, reply=_UPDATED, errors=(400, 404, 501)),
+    GET(_ONE + '/startup', startup, rule=START_RULE, when=UNTIL, reply=_DONE, errors=(400, 404, 501)),
+    GET(_ONE + '/reboot', reboot, rule=REBOOT_RULE, when=UNTIL, reply=_DONE, errors=(400, 404, 501)),
+    GET(_ONE + '/shutdown', shutdown, rule=SHUTDOWN_RULE, when=UNTIL, reply=_DONE, errors=(400, 404, 501)),
 )

@@ -15,7 +15,7 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db.queries import hosts as rows
 from nova_lite.model import services as model
-from nova_lite.wsgi import formats, paging
+from nova_lite.wsgi import formats, kinds, paging
 from nova_lite.wsgi.body import Param, Query
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET, Page, Raw, many, one
@@ -111,37 +111,42 @@ def _uptime(row: Any, rendering: Rendering) -> str | None:
 
 LOADERS = {'servers': _load_servers, 'workloads': _load_workloads,
            'alive_since': lambda rendering, _: shared.alive_since(rendering.call)}
+_SERVERS = kinds.listed(kinds.record({'name': kinds.TEXT, 'uuid': kinds.UUID}))
+_SERVICE = {'host': kinds.TEXT, 'disabled_reason': kinds.maybe(kinds.TEXT)}
 _COMMON = (
-    column('id', when=until(52)),
-    column('id', 'uuid', since(53)),
-    column('hypervisor_hostname'),
-    Field('state', _state, needs=('alive_since',)),
-    Field('status', _status),
+    column('id', when=until(52), kind=kinds.INTEGER),
+    column('id', 'uuid', since(53), kind=kinds.UUID),
+    column('hypervisor_hostname', kind=kinds.TEXT),
+    Field('state', _state, needs=('alive_since',), kind=kinds.word('up', 'down')),
+    Field('status', _status, kind=kinds.word('enabled', 'disabled')),
 )
 _WITH = (
-    Field('servers', _servers_if_any, only(53, 74), needs=('servers',), sometimes=True),
-    Field('servers', _servers_if_asked, since(75), needs=('servers',), sometimes=True),
+    Field('servers', _servers_if_any, only(53, 74), needs=('servers',), sometimes=True, kind=_SERVERS),
+    Field('servers', _servers_if_asked, since(75), needs=('servers',), sometimes=True, kind=_SERVERS),
 )
 BRIEF = View(*_COMMON, *_WITH, loaders=LOADERS)
-FOUND = View(*_COMMON, Field('servers', _servers_if_any, needs=('servers',), sometimes=True), loaders=LOADERS)
-UPTIME = View(*_COMMON, column('uptime'), loaders=LOADERS)
+FOUND = View(*_COMMON, Field('servers', _servers_if_any, needs=('servers',), sometimes=True, kind=_SERVERS),
+             loaders=LOADERS)
+UPTIME = View(*_COMMON, column('uptime', kind=kinds.TEXT), loaders=LOADERS)
 DETAIL = View(
     *_COMMON, *_WITH,
-    column('host_ip'), column('hypervisor_type'), column('hypervisor_version'),
+    column('host_ip', kind=kinds.maybe(kinds.TEXT)), column('hypervisor_type', kind=kinds.TEXT),
+    column('hypervisor_version', kind=kinds.INTEGER),
     Field('service', lambda row, _: {'host': row.host, 'id': row.service_id, 'disabled_reason': row.disabled_reason},
-          until(52)),
+          until(52), kind=kinds.record({**_SERVICE, 'id': kinds.INTEGER})),
     Field('service', lambda row, _: {'host': row.host, 'id': row.service_uuid, 'disabled_reason': row.disabled_reason},
-          since(53)),
-    Field('cpu_info', lambda row, _: orjson.dumps(row.cpu_info).decode(), until(27)),
-    column('cpu_info', when=only(28, 87)),
-    *(column(name, when=until(87)) for name in (
-        'vcpus', 'vcpus_used', 'memory_mb', 'memory_mb_used', 'local_gb', 'local_gb_used', 'disk_available_least')),
-    Field('free_ram_mb', lambda row, _: row.memory_mb - row.memory_mb_used, until(87)),
-    Field('free_disk_gb', lambda row, _: row.local_gb - row.local_gb_used, until(87)),
-    column('running_vms', 'servers', until(87)),
+          since(53), kind=kinds.record({**_SERVICE, 'id': kinds.UUID})),
+    Field('cpu_info', lambda row, _: orjson.dumps(row.cpu_info).decode(), until(27), kind=kinds.TEXT),
+    column('cpu_info', when=only(28, 87), kind=kinds.mapped(kinds.ANY)),
+    *(column(name, when=until(87), kind=kinds.INTEGER) for name in (
+        'vcpus', 'vcpus_used', 'memory_mb', 'memory_mb_used', 'local_gb', 'local_gb_used')),
+    column('disk_available_least', when=until(87), kind=kinds.maybe(kinds.INTEGER)),
+    Field('free_ram_mb', lambda row, _: row.memory_mb - row.memory_mb_used, until(87), kind=kinds.INTEGER),
+    Field('free_disk_gb', lambda row, _: row.local_gb - row.local_gb_used, until(87), kind=kinds.INTEGER),
+    column('running_vms', 'servers', until(87), kind=kinds.INTEGER),
     Field('current_workload', lambda row, rendering: rendering.loaded['workloads'].get(row.host, 0), until(87),
-          needs=('workloads',)),
-    Field('uptime', _uptime, since(88), needs=('alive_since',)),
+          needs=('workloads',), kind=kinds.INTEGER),
+    Field('uptime', _uptime, since(88), needs=('alive_since',), kind=kinds.maybe(kinds.TEXT)),
     loaders=LOADERS,
 )
 
@@ -220,13 +225,17 @@ def uptime(call: Call) -> Any:
     return call.target
 
 
+_SUMS = ('count', 'vcpus', 'vcpus_used', 'memory_mb', 'memory_mb_used', 'local_gb', 'local_gb_used',
+         'disk_available_least')
+_STATISTICS = kinds.under('hypervisor_statistics', kinds.record(dict.fromkeys(
+    (*_SUMS, 'free_ram_mb', 'free_disk_gb', 'running_vms', 'current_workload'), kinds.INTEGER)))
+
+
 def statistics(call: Call) -> Raw:
     """Show the sums over all hypervisors."""
     with call.services.db.read() as conn:
         sums = rows.statistics(conn)
-    shown = {name: sums[name] for name in (
-        'count', 'vcpus', 'vcpus_used', 'memory_mb', 'memory_mb_used', 'local_gb', 'local_gb_used',
-        'disk_available_least')}
+    shown = {name: sums[name] for name in _SUMS}
     return Raw({'hypervisor_statistics': {
         **shown, 'free_ram_mb': sums['memory_mb'] - sums['memory_mb_used'],
         'free_disk_gb': sums['local_gb'] - sums['local_gb_used'],
@@ -238,7 +247,7 @@ ENDPOINTS = (
         flags=_LIST_FLAGS, errors=(400, 404)),
     GET(_ROOT, index, rule=LIST_RULE, query=LIST_QUERY, show=many('hypervisors', BRIEF), flags=_LIST_FLAGS,
         errors=(400, 404)),
-    GET(f'{_ROOT}/statistics', statistics, rule=STATISTICS_RULE, when=until(87)),
+    GET(f'{_ROOT}/statistics', statistics, rule=STATISTICS_RULE, when=until(87), reply=_STATISTICS),
     GET(_ROOT + '/{id}', show, rule=SHOW_RULE, query=SHOW_QUERY, rule_first=True, load=find,
         show=one('hypervisor', DETAIL), flags=(BY_UUID, since(53)), errors=(400, 404)),
     GET(_ROOT + '/{id}/uptime', uptime, rule=UPTIME_RULE, when=until(87), rule_first=True, load=find,

@@ -14,7 +14,7 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db import paging
 from nova_lite.db.queries import actions as rows
-from nova_lite.wsgi import formats, window
+from nova_lite.wsgi import formats, kinds, window
 from nova_lite.wsgi import paging as wire_paging
 from nova_lite.wsgi.body import Param, Query
 from nova_lite.wsgi.call import Call
@@ -44,16 +44,14 @@ RULES = (
 
 
 def _time(name: str, when: window.Window = window.ALWAYS) -> Field:
-    return Field(name, lambda row, _: shared.wire_time_us(getattr(row, name)), when, columns=(name,))
+    return Field(name, lambda row, _: shared.wire_time_us(getattr(row, name)), when, columns=(name,),
+                 kind=kinds.maybe(kinds.TIME_US))
 
 
 _COMMON = (
-    column('action'),
-    column('instance_uuid', 'server_uuid'),
-    column('request_id'),
-    column('user_id'),
-    column('project_id'),
-    column('message'),
+    column('action', kind=kinds.TEXT),
+    column('instance_uuid', 'server_uuid', kind=kinds.UUID),
+    *(column(name, kind=kinds.maybe(kinds.TEXT)) for name in ('request_id', 'user_id', 'project_id', 'message')),
     _time('start_time'),
     _time('updated_at', since(58)),
 )
@@ -93,7 +91,12 @@ def _events(row: Any, rendering: Rendering) -> Any:
     return shown
 
 
-SHOWN = View(*_COMMON, Field('events', _events, columns=('id',), needs=('events',), sometimes=True),
+_TEXT = kinds.maybe(kinds.TEXT)
+_EVENT = kinds.record(
+    {'event': kinds.TEXT, 'start_time': kinds.TIME_US, 'finish_time': kinds.maybe(kinds.TIME_US), 'result': _TEXT},
+    {'traceback': _TEXT, 'hostId': kinds.TEXT, 'host': _TEXT, 'details': _TEXT})
+SHOWN = View(*_COMMON, Field('events', _events, columns=('id',), needs=('events',), sometimes=True,
+                             kind=kinds.listed(_EVENT)),
              loaders={'events': _load_events})
 
 # ----------------------------------------------------------------- handlers

@@ -13,7 +13,7 @@ from nova_lite.auth import policy
 from nova_lite.db.queries import keypairs as rows
 from nova_lite.model import keys
 from nova_lite.ops import keypairs as ops
-from nova_lite.wsgi import formats, paging, window
+from nova_lite.wsgi import formats, kinds, paging, window
 from nova_lite.wsgi.body import Choice, Object, Param, Prop, Query, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import DELETE, GET, POST, Page, answer, many, one
@@ -68,20 +68,25 @@ def _private_key(row: Any, rendering: Rendering) -> Any:
     return OMIT if row.private_key is None else row.private_key
 
 
-_COMMON = (*(column(name) for name in _LISTED), column('type', when=since(2)), column('user_id'))
-NEW_KEYPAIR = View(*_COMMON, Field('private_key', _private_key, until(91), sometimes=True))
+_TYPE = kinds.word('ssh', 'x509')
+_COMMON = (*(column(name, kind=kinds.TEXT) for name in _LISTED), column('type', when=since(2), kind=_TYPE),
+           column('user_id', kind=kinds.TEXT))
+NEW_KEYPAIR = View(*_COMMON, Field('private_key', _private_key, until(91), sometimes=True, kind=kinds.TEXT))
 KEYPAIR = View(
     *_COMMON,
-    column('id'),
-    Field('created_at', lambda row, _: shared.wire_time_us(row.created_at), columns=('created_at',)),
+    column('id', kind=kinds.INTEGER),
+    Field('created_at', lambda row, _: shared.wire_time_us(row.created_at), columns=('created_at',),
+          kind=kinds.TIME_US),
     # A deleted key pair is gone at once, and none is ever changed.
-    Field('updated_at', lambda row, _: None),
-    Field('deleted_at', lambda row, _: None),
-    Field('deleted', lambda row, _: False),
+    Field('updated_at', lambda row, _: None, kind=kinds.NULL),
+    Field('deleted_at', lambda row, _: None, kind=kinds.NULL),
+    Field('deleted', lambda row, _: False, kind=kinds.BOOLEAN),
 )
 KEYPAIR_ENTRY = View(
-    Field('keypair', _entry(*_LISTED), until(1), columns=_LISTED),
-    Field('keypair', _entry(*_LISTED, 'type'), since(2), columns=(*_LISTED, 'type')),
+    Field('keypair', _entry(*_LISTED), until(1), columns=_LISTED,
+          kind=kinds.record(dict.fromkeys(_LISTED, kinds.TEXT))),
+    Field('keypair', _entry(*_LISTED, 'type'), since(2), columns=(*_LISTED, 'type'),
+          kind=kinds.record({**dict.fromkeys(_LISTED, kinds.TEXT), 'type': _TYPE})),
 )
 
 # ----------------------------------------------------------------- handlers

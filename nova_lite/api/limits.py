@@ -6,18 +6,17 @@ Source: compute API reference, "Limits"; microversions 2.36 (nothing of the netw
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db.queries import quota_limits
 from nova_lite.ops import quotas as ops
-from nova_lite.wsgi import formats
+from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi.body import Param, Query
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET, one
 from nova_lite.wsgi.view import Field, View
-from nova_lite.wsgi.window import only, since, until
+from nova_lite.wsgi.window import Window, only, since, until
 
 # ------------------------------------------------------------------- policy
 
@@ -47,16 +46,15 @@ _TO_35 = {
 }
 
 
-def _absolute(names: Mapping[str, str]) -> Any:
-    return lambda numbers, _: {shown: numbers[name] for shown, name in names.items()}
+def _absolute(names: Mapping[str, str], when: Window) -> Field:
+    return Field('absolute', lambda numbers, _: {shown: numbers[name] for shown, name in names.items()}, when,
+                 kind=kinds.record(dict.fromkeys(names, kinds.INTEGER)))
 
 
 LIMITS = View(
-    Field('rate', lambda numbers, _: []),
-    Field('absolute', _absolute(_TO_35), until(35)),
-    Field('absolute', _absolute(_TO_38), only(36, 38)),
-    Field('absolute', _absolute(_TO_56), only(39, 56)),
-    Field('absolute', _absolute(_KEPT), since(57)),
+    Field('rate', lambda numbers, _: [], kind=kinds.listed(kinds.ANY)),
+    _absolute(_TO_35, until(35)), _absolute(_TO_38, only(36, 38)), _absolute(_TO_56, only(39, 56)),
+    _absolute(_KEPT, since(57)),
 )
 
 # What Neutron keeps the books of, as Nova shows it since it does no networking itself.

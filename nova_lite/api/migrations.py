@@ -14,7 +14,7 @@ from nova_lite.auth import policy
 from nova_lite.db import paging
 from nova_lite.db.queries import migrations as rows
 from nova_lite.model import moves
-from nova_lite.wsgi import formats
+from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi import paging as wire_paging
 from nova_lite.wsgi.body import Param, Query
 from nova_lite.wsgi.call import Call
@@ -46,23 +46,26 @@ def _links(row: Any, rendering: Rendering) -> Any:
 def _hosts() -> tuple[Field, ...]:
     """The hosts, or nothing in their places for who may not see them."""
     names = ('source_compute', 'source_node', 'dest_compute', 'dest_node', 'dest_host')
-    return (*(Field(name, lambda row, _: None) for name in names), *(column(name, rule=HOST_RULE) for name in names))
+    kind = kinds.maybe(kinds.TEXT)
+    return (*(Field(name, lambda row, _: None, kind=kind) for name in names),
+            *(column(name, rule=HOST_RULE, kind=kind) for name in names))
 
 
 MIGRATION = View(
-    column('id'),
-    column('uuid', when=since(59)),
-    column('instance_uuid', 'server_uuid'),
-    column('status'),
-    column('migration_type', 'type', since(23)),
-    column('old_instance_type_id', 'old_flavor_id'),
-    column('new_instance_type_id', 'new_flavor_id'),
+    column('id', kind=kinds.INTEGER),
+    column('uuid', when=since(59), kind=kinds.UUID),
+    column('instance_uuid', 'server_uuid', kind=kinds.UUID),
+    column('status', kind=kinds.TEXT),
+    column('migration_type', 'type', since(23),
+           kind=kinds.word(moves.MIGRATION, moves.RESIZE, moves.LIVE, moves.EVACUATION)),
+    column('old_instance_type_id', 'old_flavor_id', kind=kinds.INTEGER),
+    column('new_instance_type_id', 'new_flavor_id', kind=kinds.INTEGER),
     *_hosts(),
-    Field('created_at', lambda row, _: shared.wire_time_us(row.created_at)),
-    Field('updated_at', lambda row, _: shared.wire_time_us(row.updated_at)),
-    Field('links', _links, since(23), sometimes=True),
-    column('user_id', when=since(80)),
-    column('project_id', when=since(80)),
+    Field('created_at', lambda row, _: shared.wire_time_us(row.created_at), kind=kinds.TIME_US),
+    Field('updated_at', lambda row, _: shared.wire_time_us(row.updated_at), kind=kinds.maybe(kinds.TIME_US)),
+    Field('links', _links, since(23), sometimes=True, kind=kinds.LINKS),
+    column('user_id', when=since(80), kind=kinds.maybe(kinds.TEXT)),
+    column('project_id', when=since(80), kind=kinds.maybe(kinds.TEXT)),
 )
 
 # ----------------------------------------------------------------- handlers

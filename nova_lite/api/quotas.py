@@ -16,7 +16,7 @@ from nova_lite.auth import policy
 from nova_lite.db.queries import quota_limits
 from nova_lite.model import quotas as model
 from nova_lite.ops import quotas as ops
-from nova_lite.wsgi import formats, window
+from nova_lite.wsgi import formats, kinds, window
 from nova_lite.wsgi.body import Object, Param, Prop, Query, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import DELETE, GET, PUT, answer, one
@@ -73,11 +73,17 @@ QUERY = Query(Param('user_id', formats.TEXT), open_=shared.STRICT_SINCE_75)
 # -------------------------------------------------------------------- views
 
 
+_PLAINLY, _DETAIL = frozenset(('show', 'update')), frozenset(('detail',))
+_WITH_USE = kinds.record(dict.fromkeys(('limit', 'in_use', 'reserved'), kinds.INTEGER))
+
+
 def _shown(names: Iterable[str], when: window.Window = window.ALWAYS) -> Iterable[Field]:
-    return (Field(name, shared.entry(name), when) for name in names)
+    for name in names:
+        yield Field(name, shared.entry(name), when, _PLAINLY, kind=kinds.INTEGER)
+        yield Field(name, shared.entry(name), when, _DETAIL, kind=_WITH_USE)
 
 
-_ID = Field('id', shared.entry('id'), ops=frozenset(('show',)))
+_ID = Field('id', shared.entry('id'), ops=_PLAINLY - {'update'} | _DETAIL, kind=kinds.TEXT)
 QUOTA_SET = View(
     _ID, *_shown((*_PLAIN, *_GROUPS)), *_shown(_FILES, until(56)), *_shown(_NETWORK, until(35)))
 QUOTA_CLASS_SET = View(
@@ -183,7 +189,8 @@ ENDPOINTS = (
     PUT(_SET, update, load=find, rule=UPDATE_RULE, query=QUERY, body=UPDATE,
         show=one('quota_set', QUOTA_SET, op='update'), errors=(400,)),
     DELETE(_SET, delete, load=find, rule=DELETE_RULE, query=QUERY, answers=answer(202)),
-    GET(_SET + '/detail', detail, load=find, rule=DETAIL_RULE, query=QUERY, show=one('quota_set', QUOTA_SET),
+    GET(_SET + '/detail', detail, load=find, rule=DETAIL_RULE, query=QUERY,
+        show=one('quota_set', QUOTA_SET, op='detail'),
         errors=(400,)),
     GET(_SET + '/defaults', defaults, load=find, rule=DEFAULTS_RULE, show=one('quota_set', QUOTA_SET),
         errors=(400,)),

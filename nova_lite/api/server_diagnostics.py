@@ -10,9 +10,10 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.ops import console as ops
 from nova_lite.ops.base import NEEDED
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET
-from nova_lite.wsgi.window import since
+from nova_lite.wsgi.window import since, until
 
 RULE = 'os_compute_api:os-server-diagnostics'
 _ALL = '/servers/{server_id}/diagnostics'
@@ -26,6 +27,15 @@ _CPU = ('id', 'time', 'utilisation')
 _DISK = ('read_bytes', 'read_requests', 'write_bytes', 'write_requests', 'errors_count')
 _NIC = ('mac_address', *(f'{way}_{what}' for way in ('rx', 'tx')
                          for what in ('octets', 'errors', 'drop', 'packets', 'rate')))
+_COUNT = kinds.maybe(kinds.NUMBER)
+_SHOWN = kinds.record({
+    'state': kinds.word('pending', 'running', 'paused', 'shutdown', 'crashed', 'suspended'), 'driver': kinds.TEXT,
+    'hypervisor': kinds.maybe(kinds.TEXT), 'hypervisor_os': kinds.maybe(kinds.TEXT), 'uptime': _COUNT,
+    'config_drive': kinds.BOOLEAN, **dict.fromkeys(('num_cpus', 'num_disks', 'num_nics'), kinds.INTEGER),
+    'cpu_details': kinds.listed(kinds.record(dict.fromkeys(_CPU, _COUNT))),
+    'disk_details': kinds.listed(kinds.record(dict.fromkeys(_DISK, _COUNT))),
+    'nic_details': kinds.listed(kinds.record(dict.fromkeys(_NIC, _COUNT) | {'mac_address': kinds.TEXT})),
+    'memory_details': kinds.record({'maximum': _COUNT, 'used': _COUNT})})
 _COLUMNS = NEEDED | {'user_id', 'config_drive'}
 
 
@@ -57,5 +67,7 @@ def _filled(entries: Any, fields: tuple[str, ...]) -> list[dict[str, Any]]:
 
 ENDPOINTS = (
     GET(_ALL, show, load=find, rule=RULE, query=shared.NOTHING_KNOWN, flags=(COMMON_FIELDS, since(48)),
+        # Before 2.48 each hypervisor tells what it likes.
+        reply=((kinds.mapped(kinds.ANY), until(47)), (_SHOWN, since(48))),
         errors=(400, 404, 409, 501)),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from nova_lite.auth import policy
 from nova_lite.ops import external_events as ops
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.body import Array, Body, Object, Prop
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import POST, Answer, Raw
@@ -42,6 +43,9 @@ CREATE = Body(Object(Prop('events', Array(Object(
 ), minItems=1), required=True)))
 
 PARTLY = 207
+_TOLD = kinds.under('events', kinds.listed(kinds.record(
+    {'server_uuid': kinds.TEXT, 'name': kinds.TEXT, 'status': kinds.word('failed', 'completed'), 'code': kinds.INTEGER},
+    {'tag': kinds.TEXT})))
 
 
 def create(call: Call) -> Raw:
@@ -54,5 +58,5 @@ def create(call: Call) -> Raw:
 
 
 ENDPOINTS = (
-    POST(_PATH, create, rule=CREATE_RULE, body=CREATE, answers=(Answer(200), Answer(PARTLY))),
+    POST(_PATH, create, rule=CREATE_RULE, body=CREATE, reply=_TOLD, answers=(Answer(200), Answer(PARTLY))),
 )

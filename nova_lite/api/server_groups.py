@@ -14,7 +14,7 @@ from nova_lite.auth import policy
 from nova_lite.db.queries import server_groups as rows
 from nova_lite.model import groups as model
 from nova_lite.ops import server_groups as ops
-from nova_lite.wsgi import formats, window
+from nova_lite.wsgi import formats, kinds, window
 from nova_lite.wsgi.body import Choice, Object, Param, Prop, Query, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import DELETE, GET, POST, answer, many, one
@@ -71,14 +71,14 @@ def _load_members(rendering: Rendering, found: Sequence[Any]) -> Mapping[int, li
 
 
 GROUP = View(
-    column('id', 'uuid'), column('name'),
-    Field('policies', lambda row, _: [row.policy], until(63), columns=('policy',)),
-    Field('metadata', lambda row, _: {}, until(63)),
-    column('policy', when=since(64)),
-    column('rules', when=since(64)),
-    Field('members', _members, columns=('id',), needs=('members',)),
-    column('project_id', when=since(13)),
-    column('user_id', when=since(13)),
+    column('id', 'uuid', kind=kinds.UUID), column('name', kind=kinds.TEXT),
+    Field('policies', lambda row, _: [row.policy], until(63), columns=('policy',), kind=kinds.listed(kinds.TEXT)),
+    Field('metadata', lambda row, _: {}, until(63), kind=kinds.TEXTS),
+    column('policy', when=since(64), kind=kinds.word(*model.POLICIES)),
+    column('rules', when=since(64), kind=kinds.record({}, {model.MAX_PER_HOST: kinds.INTEGER})),
+    Field('members', _members, columns=('id',), needs=('members',), kind=kinds.listed(kinds.UUID)),
+    column('project_id', when=since(13), kind=kinds.TEXT),
+    column('user_id', when=since(13), kind=kinds.TEXT),
     loaders={'members': _load_members})
 
 # ----------------------------------------------------------------- handlers

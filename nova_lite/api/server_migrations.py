@@ -15,6 +15,7 @@ from nova_lite.db.queries import migrations as rows
 from nova_lite.model import moves
 from nova_lite.ops import live_migrate as ops
 from nova_lite.ops.base import NEEDED
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.body import wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import ACTION, DELETE, GET, answer, many, one
@@ -46,27 +47,28 @@ RULES = (
 
 
 _HOSTS = ('source_compute', 'source_node', 'dest_compute', 'dest_node', 'dest_host')
+_HOST = kinds.maybe(kinds.TEXT)
 _LIST, _SHOW = frozenset(('list',)), frozenset(('show',))
 
 
 def _bytes(name: str) -> Field:
-    return column(f'{name}_bytes', name)
+    return column(f'{name}_bytes', name, kind=kinds.maybe(kinds.INTEGER))
 
 
 MIGRATION = View(
-    column('id'),
-    column('uuid', when=since(59)),
-    column('server_uuid'),
-    column('status'),
+    column('id', kind=kinds.INTEGER),
+    column('uuid', when=since(59), kind=kinds.UUID),
+    column('server_uuid', kind=kinds.UUID),
+    column('status', kind=kinds.TEXT),
     # Who may see one migration sees its hosts; in the list that is a rule of its own.
-    *(column(name, ops=_SHOW) for name in _HOSTS),
-    *(Field(name, lambda row, _: None, ops=_LIST) for name in _HOSTS),
-    *(column(name, ops=_LIST, rule=HOST_RULE) for name in _HOSTS),
+    *(column(name, ops=_SHOW, kind=_HOST) for name in _HOSTS),
+    *(Field(name, lambda row, _: None, ops=_LIST, kind=_HOST) for name in _HOSTS),
+    *(column(name, ops=_LIST, rule=HOST_RULE, kind=_HOST) for name in _HOSTS),
     *(_bytes(name) for name in moves.PROGRESS),
-    Field('created_at', lambda row, _: shared.wire_time_us(row.created_at)),
-    Field('updated_at', lambda row, _: shared.wire_time_us(row.updated_at)),
-    column('user_id', when=since(80)),
-    column('project_id', when=since(80)),
+    Field('created_at', lambda row, _: shared.wire_time_us(row.created_at), kind=kinds.TIME_US),
+    Field('updated_at', lambda row, _: shared.wire_time_us(row.updated_at), kind=kinds.maybe(kinds.TIME_US)),
+    column('user_id', when=since(80), kind=kinds.maybe(kinds.TEXT)),
+    column('project_id', when=since(80), kind=kinds.maybe(kinds.TEXT)),
 )
 
 # ----------------------------------------------------------------- handlers

@@ -7,6 +7,7 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db.queries import server_passwords
 from nova_lite.ops import guest as ops
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import DELETE, GET, answer
 
@@ -39,6 +40,7 @@ def clear(call: Call) -> None:
 
 
 ENDPOINTS = (
-    GET(_PATH, show, load=find, rule=SHOW, query=shared.NOTHING_KNOWN, errors=(404,)),
+    GET(_PATH, show, load=find, rule=SHOW, query=shared.NOTHING_KNOWN, reply=kinds.under('password', kinds.TEXT),
+        errors=(404,)),
     DELETE(_PATH, clear, load=find, rule=CLEAR, answers=answer(204), errors=(404,)),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from nova_lite.api import shared
 from nova_lite.auth import policy
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET
 from nova_lite.wsgi.window import since
@@ -21,6 +22,13 @@ RULES = (
     policy.rule(HOST, policy.ADMIN, 'See where on its host the NUMA nodes of a server are.', ('GET', _PATH)),
 )
 
+_CELLS = kinds.mapped(kinds.INTEGER)
+_SHOWN = kinds.record({
+    'pagesize_kb': kinds.maybe(kinds.INTEGER),
+    'nodes': kinds.listed(kinds.record(
+        {'memory_mb': kinds.INTEGER, 'vcpu_set': kinds.listed(kinds.INTEGER),
+         'siblings': kinds.listed(kinds.listed(kinds.INTEGER))},
+        {'host_node': kinds.INTEGER, 'cpu_pinning': _CELLS}))})
 _OWNER = frozenset(('uuid', 'project_id', 'user_id'))
 
 
@@ -35,5 +43,5 @@ def show(call: Call) -> dict[str, Any]:
 
 
 ENDPOINTS = (
-    GET(_PATH, show, load=find, rule=RULE, query=shared.NOTHING_KNOWN, when=since(78), errors=(404,)),
+    GET(_PATH, show, load=find, rule=RULE, query=shared.NOTHING_KNOWN, when=since(78), reply=_SHOWN, errors=(404,)),
 )

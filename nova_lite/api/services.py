@@ -14,7 +14,7 @@ from nova_lite.db.queries import aggregates
 from nova_lite.db.queries import services as rows
 from nova_lite.model import services as model
 from nova_lite.ops import services as ops
-from nova_lite.wsgi import formats
+from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi.body import Body, Object, Param, Prop, Query
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import DELETE, GET, PUT, Raw, answer, many, one
@@ -81,18 +81,23 @@ def _load_zones(rendering: Rendering, found: Any) -> dict[str, str]:
         return aggregates.zones_by_host(conn, hosts)
 
 
+_STATUS = kinds.word('enabled', 'disabled')
 SERVICE = View(
-    column('id', when=until(52)),
-    column('id', 'uuid', since(53)),
-    column('binary'), column('host'),
-    Field('zone', _zone, needs=('zones',)),
-    Field('status', _status),
-    Field('state', _state, needs=('alive_since',)),
-    Field('updated_at', lambda row, _: shared.wire_time_us(row.last_seen_at)),
-    column('disabled_reason'),
-    column('forced_down', when=since(11)),
+    column('id', when=until(52), kind=kinds.INTEGER),
+    column('id', 'uuid', since(53), kind=kinds.UUID),
+    column('binary', kind=kinds.TEXT), column('host', kind=kinds.TEXT),
+    Field('zone', _zone, needs=('zones',), kind=kinds.TEXT),
+    Field('status', _status, kind=_STATUS),
+    Field('state', _state, needs=('alive_since',), kind=kinds.word('up', 'down')),
+    Field('updated_at', lambda row, _: shared.wire_time_us(row.last_seen_at), kind=kinds.maybe(kinds.TIME_US)),
+    column('disabled_reason', kind=kinds.maybe(kinds.TEXT)),
+    column('forced_down', when=since(11), kind=kinds.BOOLEAN),
     loaders={'zones': _load_zones, 'alive_since': lambda rendering, _: shared.alive_since(rendering.call)},
 )
+
+_CHANGED = kinds.under('service', kinds.record(
+    {'host': kinds.TEXT, 'binary': kinds.TEXT},
+    {'status': _STATUS, 'disabled_reason': kinds.TEXT, 'forced_down': kinds.BOOLEAN}))
 
 # ----------------------------------------------------------------- handlers
 
@@ -174,7 +179,7 @@ def delete(call: Call) -> None:
 ENDPOINTS = (
     GET('/os-services', index, rule=LIST_RULE, query=LIST_QUERY, show=many('services', SERVICE, links=False)),
     PUT(_ONE, change_by_verb, rule=UPDATE_RULE, when=until(52), body=BY_VERB,
-        rule_first=True, load=find_by_verb, flags=(CAN_FORCE_DOWN, since(11)), errors=(400, 404)),
+        rule_first=True, load=find_by_verb, reply=_CHANGED, flags=(CAN_FORCE_DOWN, since(11)), errors=(400, 404)),
     PUT(_ONE, change, rule=UPDATE_RULE, when=since(53), body=CHANGE, rule_first=True, load=find,
         show=one('service', SERVICE), flags=(BY_UUID, since(53)), errors=(400, 404)),
     DELETE(_ONE, delete, rule=DELETE_RULE, rule_first=True, load=find, answers=answer(204),

@@ -14,7 +14,7 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db.queries import usage as rows
 from nova_lite.model import times
-from nova_lite.wsgi import formats, paging
+from nova_lite.wsgi import formats, kinds, paging
 from nova_lite.wsgi.body import Param, Query
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET, Page, Raw, many
@@ -125,9 +125,18 @@ def _collect(call: Call, project_id: str | None, detailed: bool) -> tuple[list[d
     return _projects(found, span, detailed), marker
 
 
+_KINDS = {'tenant_id': kinds.TEXT, 'start': kinds.TIME_US, 'stop': kinds.TIME_US,
+          **dict.fromkeys(_TOTALS, kinds.NUMBER)}
+_SERVERS = kinds.listed(kinds.record({
+    **dict.fromkeys(('instance_id', 'name', 'tenant_id', 'flavor', 'state'), kinds.TEXT),
+    **dict.fromkeys(('vcpus', 'memory_mb', 'local_gb', 'uptime'), kinds.INTEGER), 'hours': kinds.NUMBER,
+    'started_at': kinds.TIME_US, 'ended_at': kinds.maybe(kinds.TIME_US)}))
 USAGE = View(
-    *(Field(name, shared.entry(name)) for name in ('tenant_id', 'start', 'stop', *_TOTALS)),
-    Field('server_usages', lambda usage, _: usage.get('server_usages', OMIT), sometimes=True))
+    *(Field(name, shared.entry(name), kind=kind) for name, kind in _KINDS.items()),
+    Field('server_usages', lambda usage, _: usage.get('server_usages', OMIT), sometimes=True, kind=_SERVERS))
+# A project that ran nothing has no usage at all.
+_SHOWN = kinds.record({'tenant_usage': {'anyOf': [
+    kinds.record({**_KINDS, 'server_usages': _SERVERS}), kinds.record({})]}}, {'tenant_usage_links': kinds.LINKS})
 
 # ----------------------------------------------------------------- handlers
 
@@ -160,5 +169,5 @@ def find(call: Call) -> Project:
 
 ENDPOINTS = (
     GET(_ROOT, index, rule=LIST_RULE, query=LIST_QUERY, show=many('tenant_usages', USAGE), flags=_FLAGS, errors=(400,)),
-    GET(_ONE, show, load=find, rule=SHOW_RULE, query=SHOW_QUERY, flags=_FLAGS, errors=(400,)),
+    GET(_ONE, show, load=find, rule=SHOW_RULE, query=SHOW_QUERY, flags=_FLAGS, reply=_SHOWN, errors=(400,)),
 )

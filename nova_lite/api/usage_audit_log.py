@@ -14,6 +14,7 @@ from nova_lite.auth import policy
 from nova_lite.db.queries import services
 from nova_lite.model import periods, times
 from nova_lite.model import services as model
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET
 
@@ -31,6 +32,12 @@ RULES = (
 )
 
 _FORMATS = ('%Y-%m-%d %H:%M:%S.%f', '%Y-%m-%d %H:%M:%S')
+
+_TIME = {'type': 'string', 'pattern': r'^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$'}
+_COUNTS = ('num_hosts', 'num_hosts_done', 'num_hosts_running', 'num_hosts_not_run', 'total_instances', 'total_errors')
+_SHOWN = kinds.record({
+    'period_beginning': _TIME, 'period_ending': _TIME, **dict.fromkeys(_COUNTS, kinds.INTEGER),
+    'hosts_not_run': kinds.listed(kinds.TEXT), 'overall_status': kinds.TEXT, 'log': kinds.mapped(kinds.ANY)})
 
 # ----------------------------------------------------------------- handlers
 
@@ -62,6 +69,8 @@ def show(call: Call) -> dict[str, Any]:
 
 
 ENDPOINTS = (
-    GET(_ROOT, index, rule=LIST_RULE, query=shared.NOTHING_KNOWN),
-    GET(_ROOT + '/{id}', show, rule=SHOW_RULE, query=shared.NOTHING_KNOWN, errors=(400,)),
+    GET(_ROOT, index, rule=LIST_RULE, query=shared.NOTHING_KNOWN,
+        reply=kinds.under('instance_usage_audit_logs', _SHOWN)),
+    GET(_ROOT + '/{id}', show, rule=SHOW_RULE, query=shared.NOTHING_KNOWN,
+        reply=kinds.under('instance_usage_audit_log', _SHOWN), errors=(400,)),
 )

@@ -11,7 +11,7 @@ import orjson
 
 from nova_lite import errors
 from nova_lite.api import history
-from nova_lite.wsgi import faults, provided
+from nova_lite.wsgi import faults, kinds, provided
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import GET, Raw
 
@@ -25,6 +25,12 @@ _GENERATIONS: dict[str, dict[str, str]] = {
     'v2.1': {'path': '/v2.1/', 'status': 'CURRENT', 'version': f'2.{history.MAXIMUM}', 'min_version': '2.1',
              'updated': '2013-07-23T11:33:21Z', 'media': '2.1'},
 }
+
+
+_SHOWN = kinds.under('version', kinds.record({
+    **dict.fromkeys(('id', 'version', 'min_version'), kinds.TEXT), 'updated': kinds.TIME,
+    'status': kinds.word('CURRENT', 'SUPPORTED', 'DEPRECATED'), 'links': kinds.LINKS,
+    'media-types': kinds.listed(kinds.record({'base': kinds.TEXT, 'type': kinds.TEXT}))}))
 
 
 def _short(name: str, host: str) -> dict[str, Any]:
@@ -103,6 +109,6 @@ def _host(call: Call) -> str:
 
 
 ENDPOINTS = (
-    GET('/', show_this, errors=(404,)),
-    GET('/versions/{id}', show, errors=(404,)),
+    GET('/', show_this, reply=_SHOWN, errors=(404,)),
+    GET('/versions/{id}', show, reply=_SHOWN, errors=(404,)),
 )

@@ -2,6 +2,7 @@
 """The launcher of the eventlet backend: oslo.service's, made to lose neither signals nor requests."""
 
 import logging
+import mmap
 import os
 import signal
 from typing import Any
@@ -14,6 +15,8 @@ LOG = logging.getLogger(__name__)
 
 # Seconds between looks at the children; the default of 10 ms keeps a processor from sleeping.
 _LOOK = 0.1
+# Seconds that a worker waits to learn whether it is stopped alone; who stops a whole process group may reach it first.
+_HEARSAY = 0.1
 _SIGNALS = frozenset((signal.SIGTERM, signal.SIGHUP, signal.SIGINT))
 
 
@@ -28,6 +31,8 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
         self._in_terminal = in_terminal
         self._handles = False
         self._stopping = False
+        # Shared with the workers: whether all of them end.
+        self._ending = mmap.mmap(-1, 1)
         super().__init__(conf, wait_interval=_LOOK, restart_method='mutate')
 
     # ------------------------------------------------------------- the parent
@@ -42,6 +47,7 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
             self.signal_handler.add_handler('SIGALRM', self._on_alarm_exit)
 
     def _handle_term(self, signo: int, frame: Any) -> None:
+        self._ending[0] = 1
         # The next SIGTERM or Ctrl-C ends this process at once; the workers see that and end by themselves.
         super()._handle_term(signo, frame)
         self.signal_handler.add_handler('SIGALRM', self._on_alarm_exit)
@@ -77,6 +83,7 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
     # ------------------------------------------------------------- a child
 
     def _child_process(self, service: Any) -> Any:
+        self._service = service
         self.launcher = super()._child_process(service)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         return self.launcher
@@ -95,6 +102,7 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
             # The parent has given up waiting.
             os._exit(1)
         LOG.info('The launcher is gone; this worker stops')
+        self._ending[0] = 1
         self.signal_handler.add_handler('SIGALRM', self._on_alarm_exit)
         signal.alarm(self.conf.graceful_shutdown_timeout)
         self._child_stop()
@@ -103,6 +111,10 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
         # Who stops a whole process group reaches a worker twice, through the parent too.
         if not self._stopping:
             self._stopping = True
+            if not self._ending[0]:
+                concurrency.sleep(_HEARSAY)
+            if self._ending[0]:
+                self._service.leave()
             self.launcher.stop()
 
     def _child_reload(self, *args: Any) -> None:

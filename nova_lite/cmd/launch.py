@@ -84,6 +84,11 @@ class _Service(ServiceBase):  # type: ignore[misc]
     def start(self) -> None:
         self._service.start()
 
+    def leave(self) -> None:
+        """The stop that comes next is that of all workers."""
+        if hasattr(self._service, 'leave'):
+            self._service.leave()
+
     def stop(self) -> None:
         self._service.stop()
 

@@ -92,7 +92,7 @@ def _start(options: argparse.Namespace, state_dir: Path) -> None:
     sockets = wiring.open_sockets(conf)
     program = wiring.Program(conf)
     screen.step('preparing the database')
-    program.prepare_database(with_flavors=True)
+    program.prepare_database(with_flavors=True, alone=True)
     cloud = lite_files.write_clouds(settings, conf)
     screen.step('starting')
     parts = [*wiring.api_parts(program, sockets), *wiring.conductor_parts(program), *wiring.compute_parts(program)]

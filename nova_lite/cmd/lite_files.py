@@ -50,8 +50,8 @@ class Cloud:
                     f"  curl -H 'X-Auth-Token: admin:admin' {endpoint}/v2.1/servers", '', f'Log: {self.log_file}']
         return [*lines, 'In another terminal:', '',
                 f'  export OS_CLIENT_CONFIG_FILE={self.clouds_file} OS_CLOUD={CLOUD}',
-                f'  {_client()} server create --image {imagestore.DEFAULT_IMAGE} --flavor m1.nano --nic none '
-                '--wait first', '', f'Log: {self.log_file}   Stop: Ctrl-C']
+                f'  {_client()} server create --image {imagestore.DEFAULT_IMAGE} --flavor m1.nano '
+                '--network private --wait first', '', f'Log: {self.log_file}   Stop: Ctrl-C']
 
 
 def _client() -> str:
@@ -83,7 +83,8 @@ def write_configuration(settings: Settings) -> str:
         'conductor': {'workers': 1},
         # Ten times the usual: who tries things out or runs a test suite should not meet the limits at once.
         'quota': {'instances': 100, 'cores': 200, 'ram': 512000},
-        'embedded': {'identity': True, 'image': True, 'region': REGION},
+        'embedded': {'identity': True, 'image': True, 'network': True, 'volume': True, 'region': REGION,
+                     'volumes_per_project': 100, 'snapshots_per_project': 100, 'gigabytes_per_project': 10000},
         'fake': {'hosts': settings.computes},
         'keystone_authtoken': {
             'auth_type': 'password', 'auth_url': f'{settings.endpoint}/identity',

@@ -6,12 +6,13 @@ from nova_lite import concurrency
 concurrency.start('threading')  # nothing here waits for many things at once
 
 import argparse  # noqa: E402
+import functools  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
 from typing import Any, NoReturn  # noqa: E402
 
 from nova_lite import errors  # noqa: E402
-from nova_lite.cmd import daemon  # noqa: E402
+from nova_lite.cmd import daemon, operations, verify  # noqa: E402
 
 PROG = 'nova-manage'
 
@@ -77,30 +78,55 @@ def config_check(options: argparse.Namespace) -> int:
     return 1 if unknown else 0
 
 
-# group, command, what it does
-COMMANDS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
-    ('db', 'sync', db_sync), ('db', 'version', db_version),
-    ('api', 'routes', api_routes), ('api', 'history', api_history),
-    ('config', 'check', config_check),
+Run = Callable[[argparse.Namespace], int]
+Arguments = Callable[[argparse.ArgumentParser], None]
+
+
+def _none(parser: argparse.ArgumentParser) -> None:
+    """A command without options of its own."""
+
+
+def _on(what: Callable[[Any, argparse.Namespace], int]) -> Run:
+    """A command that works on the database."""
+    @functools.wraps(what)
+    def run(options: argparse.Namespace) -> int:
+        return what(_database(options), options)
+    return run
+
+
+# group, command (none if there is but one), what it does, its options
+COMMANDS: tuple[tuple[str, str, Run, Arguments], ...] = (
+    ('db', 'sync', db_sync, _none), ('db', 'version', db_version, _none),
+    ('api', 'routes', api_routes, _none), ('api', 'history', api_history, _none),
+    ('config', 'check', config_check, _none),
+    ('operations', 'list', _on(operations.list_), operations.list_arguments),
+    ('operations', 'show', _on(operations.show), operations.show_arguments),
+    ('operations', 'retry', _on(operations.retry), operations.id_arguments),
+    ('operations', 'abandon', _on(operations.abandon), operations.id_arguments),
+    ('verify', '', _on(verify.verify_), verify.arguments),
 )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(PROG, description='Administers nova-lite beside its API.')
-    parser.add_argument('--config-file', action='append', metavar='F', help='read this nova.conf')
-    groups = parser.add_subparsers(dest='group', required=True, parser_class=_Parser, metavar='GROUP')
+def parser() -> argparse.ArgumentParser:
+    """What the command line may say."""
+    made = _Parser(PROG, description='Administers nova-lite beside its API.')
+    made.add_argument('--config-file', action='append', metavar='F', help='read this nova.conf')
+    groups = made.add_subparsers(dest='group', required=True, parser_class=_Parser, metavar='GROUP')
     by_group: dict[str, Any] = {}
-    for group, name, run in COMMANDS:
-        if group not in by_group:
+    for group, name, run, arguments in COMMANDS:
+        words: dict[str, Any] = {'help': run.__doc__, 'description': run.__doc__}
+        if name and group not in by_group:
             by_group[group] = groups.add_parser(group).add_subparsers(
                 dest='command', required=True, parser_class=_Parser, metavar='COMMAND')
-        by_group[group].add_parser(name, help=run.__doc__, description=run.__doc__).set_defaults(run=run)
-    return parser
+        command = by_group[group].add_parser(name, **words) if name else groups.add_parser(group, **words)
+        arguments(command)
+        command.set_defaults(run=run)
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     try:
         return int(options.run(options))
     except errors.Error as error:

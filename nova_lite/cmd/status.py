@@ -43,7 +43,17 @@ def _services(db: Any) -> str | None:
     return f'These services are newer than this release: {", ".join(newer)}.' if newer else None
 
 
-CHECKS: tuple[Callable[[Any], str | None], ...] = (_schema, _services)
+def _old_services(db: Any) -> str | None:
+    """No running service is older than the release before this one."""
+    from nova_lite.db.queries import services
+    from nova_lite.rpc import versions
+    oldest = versions.RELEASES[-2]
+    with db.read() as conn:
+        older = [f'{row.binary} on {row.host}' for row in services.page(conn) if row.version < oldest.service_version]
+    return f'These services are older than {oldest.name}; upgrade them first: {", ".join(older)}.' if older else None
+
+
+CHECKS: tuple[Callable[[Any], str | None], ...] = (_schema, _services, _old_services)
 
 
 def upgrade_check(config: Any) -> int:

@@ -3,27 +3,32 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from nova_lite import api, errors, objects, telemetry
+from nova_lite.auth.context import RequestContext
 from nova_lite.auth.policy import Policy
 from nova_lite.clients.identity import IdentityClient, identity_client
 from nova_lite.clients.image import ImageClient, image_client
+from nova_lite.clients.network import NetworkClient, network_client
+from nova_lite.clients.volume import VolumeClient, volume_client
 from nova_lite.cmd import apart
 from nova_lite.cmd.launch import Part
 from nova_lite.conf import files
 from nova_lite.db import schema
 from nova_lite.db.engine import Database
 from nova_lite.db.queries import flavors, services
+from nova_lite.ops import idempotency
 from nova_lite.ops.base import Deps
 from nova_lite.rpc import versions
 from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.conductor import ConductorClient
 from nova_lite.rpc.server import Server as RpcServer
 from nova_lite.rpc.transport import get_transport
+from nova_lite.scheduler.foresight import Foresight
 from nova_lite.wsgi import provided, server
 
 # What each API needs to know of its options; an operator's own paste file may serve others.
@@ -37,6 +42,12 @@ class Services(Deps):
     policy: Policy
     compute: ComputeClient
     identity: IdentityClient
+    foresight: Foresight
+
+    def once(self, context: RequestContext, key: str, request: str,
+             work: Callable[[], idempotency.Answer]) -> tuple[idempotency.Answer, bool]:
+        """Do a request that carries a key of its client, unless it was done before."""
+        return idempotency.once(self, context, idempotency.Keyed(key, request), work)
 
 
 class Program:
@@ -83,13 +94,32 @@ class Program:
         return image_client(self.conf)
 
     @cached_property
+    def networks(self) -> NetworkClient:
+        """Speaks to the network service, or is it."""
+        return network_client(self.conf, self.db)
+
+    @cached_property
+    def volumes(self) -> VolumeClient:
+        """Speaks to the volume service, or is it."""
+        return volume_client(self.conf, self.db, self.images)
+
+    @cached_property
+    def foresight(self) -> Foresight:
+        """The scheduler, for dry runs."""
+        return Foresight(self.conf)
+
+    @cached_property
     def services(self) -> Services:
         """For the handlers of the API."""
         return Services(db=self.db, conductor=self.conductor, images=self.images, conf=self.conf, policy=self.policy,
-                        compute=self.compute, identity=identity_client(self.conf))
+                        compute=self.compute, identity=identity_client(self.conf), volumes=self.volumes,
+                        networks=self.networks, foresight=self.foresight)
 
-    def prepare_database(self, with_flavors: bool = False, may_fork: bool = True) -> None:
-        """Make or upgrade the schema; an empty table of flavors gets the usual ones where asked for."""
+    def prepare_database(self, with_flavors: bool = False, may_fork: bool = True, alone: bool = False) -> None:
+        """Make or upgrade the schema; an empty table of flavors gets the usual ones where asked for.
+
+        ``alone``: no other process of ours is there, so whatever one was at has to be taken up again.
+        """
         if may_fork and not schema.is_current(self.db):
             # What upgrades is big, and is not needed any more once it is done.
             self.db.dispose()
@@ -98,6 +128,9 @@ class Program:
             schema.upgrade(self.db)
         if with_flavors:
             self.db.transaction(flavors.ensure_defaults)
+        self.networks.prepare(self.conf)
+        if alone:
+            self.volumes.take_up()
         self.db.dispose()
 
     def _lowest_compute(self) -> int | None:
@@ -111,6 +144,7 @@ class Program:
     def reload(self) -> None:
         """What a reload means beside the options themselves."""
         self.policy.reload()
+        self.foresight.reload()
         self.compute.pin.forget()
 
 
@@ -146,10 +180,13 @@ def api_parts(program: Program, sockets: Sockets) -> list[Part]:
 def conductor_parts(program: Program) -> list[Part]:
     """The conductor."""
     from nova_lite.conductor.manager import ConductorManager
+    from nova_lite.conductor.work import Deps as ConductorDeps
+    from nova_lite.scheduler.place import Scheduler
     conf = program.conf
-    manager = ConductorManager(
-        conf, program.db, program.compute, program.images,
-        lambda endpoint: program.listen('conductor', conf.host, endpoint), versions.SERVICE_VERSION)
+    deps = ConductorDeps(conf=conf, db=program.db, compute=program.compute, scheduler=Scheduler(conf), name=conf.host,
+                         images=program.images, volumes=program.volumes, networks=program.networks)
+    manager = ConductorManager(deps, lambda endpoint: program.listen('conductor', conf.host, endpoint),
+                               versions.SERVICE_VERSION)
     return [Part(manager, lambda: conf.conductor.workers or os.cpu_count() or 1)]
 
 

@@ -67,7 +67,7 @@ def host_report(conf: cfg.ConfigOpts, host: Host, version: int) -> HostReport:
         uptime=inventory.uptime,
         traits=list(inventory.traits),
         guests=_guests(host.driver),
-        operations=host.worker.busy(),
+        operations=False if host.worker.fresh else host.worker.busy(),
         capabilities=sorted(host.driver.capabilities),
         version=version)
 
@@ -128,6 +128,7 @@ class Heartbeat:
                 raise errors.Unavailable(reason='It cannot receive messages yet.')
             report = host_report(self._conf, host, self._version)
             answer = self._conductor.report_host(service_context(), report) or {}
+            host.worker.fresh = False
             host.worker.remove_unknown(answer.get('unknown_guests', ()))
         except Exception as error:
             host.failures += 1

@@ -41,6 +41,8 @@ class Worker:
         self._attempts = Attempts()
         self._guard = threading.Lock()
         self._current: collections.Counter[str] = collections.Counter()
+        #: No conductor knows yet that it has started.
+        self.fresh = True
 
     def start(self) -> None:
         """Begin, or begin again after a reload."""

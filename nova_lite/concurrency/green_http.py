@@ -5,6 +5,7 @@
 cuts off a request that arrived on an idle connection just before the stop.
 """
 
+import errno
 import logging
 import socket
 import ssl
@@ -19,8 +20,12 @@ import eventlet.wsgi
 LOG = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT = 30.0
-#: Seconds that a connection without a request is left open when the server stops.
+#: Seconds that a connection is left open after its requests when the server stops.
 GRACE = 0.5
+#: Seconds that the first request of a connection may take to arrive then: whoever has just connected will send one.
+FIRST_GRACE = 5.0
+#: The state of such a connection; eventlet knows the others.
+STATE_NEW = 'new'
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,23 @@ class HttpServer:
         """Begin to accept."""
         self._acceptor = eventlet.spawn(self._accept)
 
+    def leave(self) -> None:
+        """Serve whoever has connected by now, and have everybody else refused.
+
+        Without this the socket would go on taking connections as long as any process holds it, and drop them with
+        the last one.  A client that is refused can safely go elsewhere.
+        """
+        if self._acceptor is not None:
+            self._acceptor.kill()
+        self._sock.setblocking(False)
+        try:
+            while True:
+                self._begin(*self._sock.accept())
+        except BlockingIOError:
+            self._sock.shutdown(socket.SHUT_RD)
+        except OSError as error:
+            self._log.debug('The socket is shut already: %s', error)
+
     def stop(self) -> None:
         """Accept nothing new, and close each connection after what it has already received."""
         if self._acceptor is not None:
@@ -77,13 +99,14 @@ class HttpServer:
         self._close(eventlet.wsgi.STATE_REQUEST)
         # A request may be on its way on a connection that was accepted just now.
         eventlet.spawn_after(GRACE, self._close, eventlet.wsgi.STATE_REQUEST, eventlet.wsgi.STATE_IDLE)
+        eventlet.spawn_after(FIRST_GRACE, self._close, eventlet.wsgi.STATE_REQUEST, eventlet.wsgi.STATE_IDLE, STATE_NEW)
 
     def _close(self, *states: str) -> None:
         for connection in list(self._connections.values()):
             state = connection[2]
             if state in states:
                 connection[2] = eventlet.wsgi.STATE_CLOSE
-                if state is eventlet.wsgi.STATE_IDLE:
+                if state is not eventlet.wsgi.STATE_REQUEST:
                     _stop_reading(connection[1])
 
     def wait(self) -> None:
@@ -95,12 +118,17 @@ class HttpServer:
             try:
                 client, address = self._sock.accept()
             except OSError as error:
+                if error.errno == errno.EINVAL:
+                    # Another worker has shut the socket for all of them.
+                    return
                 # Such as too many open files: that passes, and the worker must still be there then.
                 self._log.error('Cannot accept a connection: %s', error)
                 eventlet.sleep(0.5)
                 continue
-            connection = [address, client, eventlet.wsgi.STATE_IDLE]
-            self._pool.spawn_n(self._serve, connection)
+            self._begin(client, address)
+
+    def _begin(self, client: Any, address: Any) -> None:
+        self._pool.spawn_n(self._serve, [address, client, STATE_NEW])
 
     def _serve(self, connection: list[Any]) -> None:
         self._connections[id(connection)] = connection

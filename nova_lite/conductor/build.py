@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.conductor import supplies
 from nova_lite.conductor import work as base
-from nova_lite.conductor.work import Work
+from nova_lite.conductor.work import HERE, Work
 from nova_lite.db.queries import hosts
 from nova_lite.model import states
 from nova_lite.model.power import Power
@@ -14,6 +15,10 @@ from nova_lite.objects.operation import OperationReport
 from nova_lite.scheduler import explain, request
 
 EVENT = 'conductor_schedule'
+#: The parameter that says that the guest is there.
+SPAWNED = 'spawned'
+#: The parameter that says that builds failed on the host before.
+UNRELIABLE = 'unreliable'
 
 
 class Build:
@@ -25,7 +30,12 @@ class Build:
         """The host that already has the server, or a new one that is claimed in this transaction."""
         host = work.server.host
         if host is not None:
+            if work.params.get(SPAWNED) and supplies.after(work):
+                return HERE
             if hosts.is_alive(work.conn, host, work.deps.alive_since(work.now)):
+                if supplies.before(work, host):
+                    return HERE
+                work.change(task_state=states.SPAWNING)
                 return str(host)
             self._leave_host(work, f'Host {host} went down before the server was built.')
         try:
@@ -34,18 +44,35 @@ class Build:
         except errors.NoValidHost as error:
             self._no_host(work, error)
             return None
+        work.params.pop(UNRELIABLE, None)
+        if found.failed_builds:
+            work.params[UNRELIABLE] = True
         work.change(host=found.host, node=found.node, availability_zone=found.zone, task_state=states.SPAWNING)
-        return found.host
+        return HERE if supplies.before(work, found.host) else found.host
 
     def succeeded(self, work: Work, report: OperationReport) -> None:
-        """The server runs."""
+        """What the guest needs is there, or the server runs."""
+        if supplies.took(work, report):
+            if not work.params.get(SPAWNED) or supplies.after(work):
+                work.go_on()
+                return
+        elif supplies.after(work):
+            work.params[SPAWNED] = base.reported_power(report, Power.RUNNING)
+            work.go_on()
+            return
+        if work.params.get(UNRELIABLE):
+            hosts.note_build(work.conn, work.server.host, done=True)
         work.change(vm_state=states.ACTIVE, task_state=None, launched_at=work.now, fault=None,
-                    power_state=base.reported_power(report, Power.RUNNING))
+                    power_state=work.params.get(SPAWNED) or base.reported_power(report, Power.RUNNING))
         work.done()
 
     def failed(self, work: Work, report: OperationReport) -> None:
-        """Another host, if there are tries left."""
+        """Another host, if there are tries left; what another service refuses, it refuses for all hosts."""
         error = report.error or {}
+        if supplies.is_own(work):
+            self.give_up(work, error)
+            return
+        hosts.note_build(work.conn, work.server.host, done=False)
         self._leave_host(work, error.get('message') or 'unknown')
         if len(work.params['tried']) < work.deps.conf.scheduler.max_attempts:
             work.change(host=None, node=None, availability_zone=None, task_state=states.SCHEDULING)
@@ -76,6 +103,7 @@ class Build:
         self._end(work, {'code': 500, 'message': str(error), 'details': details})
 
     def _end(self, work: Work, error: Mapping[str, Any]) -> None:
+        supplies.drop(work)
         work.change(vm_state=states.ERROR, task_state=None, host=None, node=None, availability_zone=None,
                     power_state=int(Power.NOSTATE), fault=base.fault(error, work.now))
         work.fail(error)

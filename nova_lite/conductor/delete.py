@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delete: have each host that has anything of the guest remove it, then end the server and return what it used.
+"""Delete: have each host that has anything of the guest remove it, give back what the server has from other services,
+then end the server and return what it used.
 
 In the middle of a move two hosts have something.  What is on a host that is down counts as deleted at once, as
 nobody knows when the host will be back; it is told to remove the guest with its next heartbeat.
@@ -8,8 +9,9 @@ nobody knows when the host will be back; it is told to remove the guest with its
 from collections.abc import Mapping
 from typing import Any
 
+from nova_lite.conductor import supplies
 from nova_lite.conductor import work as base
-from nova_lite.conductor.work import Work
+from nova_lite.conductor.work import HERE, Work
 from nova_lite.db.queries import claims, hosts
 from nova_lite.model import states
 from nova_lite.objects.operation import OperationReport
@@ -24,12 +26,14 @@ class Delete:
     step = 'destroy'
 
     def assign(self, work: Work) -> str | None:
-        """The next host that may have something of it and is up."""
+        """The next host that may have something of it and is up; nobody else has anything of it in the end."""
         left = _left(work)
         since = work.deps.alive_since(work.now)
         for host in left:
             if hosts.is_alive(work.conn, host, since):
                 return host
+        if supplies.giving_back(work):
+            return HERE
         base.remove(work)
         for host in left:
             work.note('conductor_delete', 'Success', f'Host {host} is down; it removes the guest when it is back.')
@@ -37,9 +41,10 @@ class Delete:
         return None
 
     def succeeded(self, work: Work, report: OperationReport) -> None:
-        """Nothing is left of it, on this host."""
-        work.params[CLEAN] = [*work.params.get(CLEAN, ()), report.host]
-        if _left(work):
+        """Nothing is left of it, on this host or in another service."""
+        if not supplies.took(work, report):
+            work.params[CLEAN] = [*work.params.get(CLEAN, ()), report.host]
+        if _left(work) or supplies.giving_back(work):
             work.go_on()
             return
         base.remove(work)

@@ -19,12 +19,15 @@ from nova_lite.model.power import Power
 from nova_lite.objects.operation import OperationReport
 
 EVENT = 'conductor_rebuild_server'
+_SPAWN = 'evacuate_spawn'
 
 
 class Evacuate(Stepwise):
     """Of a server that is active, stopped or in error."""
 
-    steps = (Step('evacuate_spawn', DEST, undo='evacuate_destroy'),)
+    def steps_of(self, work: Work) -> tuple[Step, ...]:
+        """What the server has from other services is there first."""
+        return (*moving.following(work), Step(_SPAWN, DEST, undo='evacuate_destroy'))
 
     def begin(self, work: Work) -> None:
         """Claim a host; what a move that came to nothing left on others is given back first."""
@@ -49,13 +52,15 @@ class Evacuate(Stepwise):
 
     def passed(self, work: Work, step: Step, report: OperationReport) -> None:
         """The server is on the new host."""
+        if step.name != _SPAWN:
+            return
         params = work.params
         work.change(host=params[DEST], node=params['dest_node'], availability_zone=params['dest_zone'],
                     power_state=base.reported_power(report, Power(params[moving.POWER])))
 
     def again(self, work: Work, step: Step, error: Mapping[str, Any]) -> bool:
         """Another host."""
-        return moving.next_host(work, error)
+        return step.name == _SPAWN and moving.next_host(work, error)
 
     def finish(self, work: Work) -> None:
         """The dead host has nothing for the server any more."""

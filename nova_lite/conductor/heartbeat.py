@@ -3,6 +3,7 @@
 
 import datetime
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from nova_lite.conductor.work import Deps
@@ -17,6 +18,8 @@ LOG = logging.getLogger(__name__)
 SETTLED = datetime.timedelta(seconds=15)
 #: How long a guest may be where no server is before its host is told.
 GRACE = datetime.timedelta(seconds=60)
+#: Operations that are begun again before a heartbeat is answered.
+RESUMED = 20
 RESOURCES = ('vcpus', 'memory_mb', 'local_gb')
 #: (vm_state, what the guest does) → what the server is then; pairs that are not here are left alone.
 FOLLOWS = {
@@ -28,11 +31,16 @@ FOLLOWS = {
 }
 
 
-def report_host(deps: Deps, report: HostReport) -> dict[str, Any]:
-    """Take a heartbeat. The answer's ``unknown_guests`` are of servers that are deleted or elsewhere."""
+def report_host(deps: Deps, report: HostReport, resume: Callable[[str], None]) -> dict[str, Any]:
+    """Take a heartbeat. The answer's ``unknown_guests`` are of servers that are deleted or elsewhere.
+
+    ``resume`` is called for operations of a host that has just started and so does none of them; if there are many,
+    the sweepers find the rest.
+    """
     now = times.utcnow()
     heard = hosts.Report(report.host, report.version, _values(report))
-    deps.db.transaction(_record, deps, heard, _busy_with(report), now)
+    for operation_id in deps.db.transaction(_record, deps, heard, _busy_with(report), now)[:RESUMED]:
+        resume(operation_id)
     with deps.db.read() as conn:
         known = placed.on_host(conn, report.host)
     _sync(deps, known, report, now)
@@ -44,15 +52,22 @@ def report_host(deps: Deps, report: HostReport) -> dict[str, Any]:
     return {'unknown_guests': gone}
 
 
-def _record(conn: Any, deps: Deps, heard: hosts.Report, busy_with: list[str], now: datetime.datetime) -> None:
+def _record(conn: Any, deps: Deps, heard: hosts.Report, busy_with: list[str] | None,
+            now: datetime.datetime) -> list[str]:
+    """Write the heartbeat down; the operations that are to be begun again."""
     hosts.heard(conn, heard, now)
+    if busy_with is None:
+        return operations.orphaned(conn, heard.host, now)
     if busy_with:
         operations.renew(conn, busy_with, heard.host, deps.lease(now))
+    return []
 
 
-def _busy_with(report: HostReport) -> list[str]:
-    """The operations that the host is at; an older one does not say."""
-    return list(report.operations or ()) if report.obj_attr_is_set('operations') else []
+def _busy_with(report: HostReport) -> list[str] | None:
+    """The operations that the host is at, None if it has just started; an older one does not say."""
+    if not report.obj_attr_is_set('operations'):
+        return []
+    return None if report.operations is False else list(report.operations or ())
 
 
 def _values(report: HostReport) -> dict[str, Any]:

@@ -24,6 +24,8 @@ OwnStep = Callable[[Deps, RequestContext, Operation, Server], Mapping[str, Any]]
 
 #: By the name of the step.
 STEPS: dict[str, OwnStep] = {}
+#: By the name of a step: takes back what it made, told its ``changes``, if the operation was given up meanwhile.
+RETRACT: dict[str, Callable[[Deps, RequestContext, Operation, Server, Mapping[str, Any]], None]] = {}
 
 
 class NotYet(Exception):

@@ -28,12 +28,15 @@ _ABORTED = {'code': 500, 'message': 'The live migration was aborted.', 'details'
 class LiveMigrate(Stepwise):
     """Of a server that is active or paused."""
 
-    steps = (
-        Step(_PREPARE, DEST, undo='live_unprepare'),
-        Step(_LEAVE, SOURCE, undo='live_come_back', vital=True),
-        Step(_ARRIVE, DEST, undo='live_withdraw'),
-        Step('live_forget', SOURCE, sure=True),
-    )
+    def steps_of(self, work: Work) -> tuple[Step, ...]:
+        """What the server has from other services is there before its guest, which does not stop for it."""
+        return (
+            Step(_PREPARE, DEST, undo='live_unprepare'),
+            *moving.following(work),
+            Step(_LEAVE, SOURCE, undo='live_come_back', vital=True),
+            Step(_ARRIVE, DEST, undo='live_withdraw'),
+            Step('live_forget', SOURCE, sure=True),
+        )
 
     def begin(self, work: Work) -> None:
         """Claim a host."""

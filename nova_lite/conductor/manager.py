@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """One nova-conductor process under an oslo.service launcher."""
 
+import dataclasses
 import logging
 import os
 import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from oslo_config import cfg
 from oslo_service.backend.base import ServiceBase
 
 from nova_lite import errors
-from nova_lite.clients.image import ImageClient
 from nova_lite.conductor.runner import Runner
 from nova_lite.conductor.service import ConductorEndpoint
 from nova_lite.conductor.sweeper import Sweeper
-from nova_lite.conductor.work import Compute, Deps
-from nova_lite.db.engine import Database
+from nova_lite.conductor.work import Deps
 from nova_lite.db.queries import services
-from nova_lite.scheduler.place import Scheduler
 
 LOG = logging.getLogger(__name__)
 BINARY = 'nova-conductor'
@@ -40,19 +37,17 @@ class Listener(Protocol):
 class ConductorManager(ServiceBase):
     """Listens, sweeps and says that it is alive.
 
+    ``deps`` have the name of the worker process from ``start`` on.
     ``listen(endpoint)`` makes the RPC server. It is called in ``start``, thus in the worker process: a
     connection must not cross a fork.
     """
 
-    def __init__(self, conf: cfg.ConfigOpts, db: Database, compute: Compute, images: ImageClient,
-                 listen: Callable[[ConductorEndpoint], Listener], version: int) -> None:
-        self._conf = conf
-        self._db = db
-        self._compute = compute
-        self._images = images
+    def __init__(self, deps: Deps, listen: Callable[[ConductorEndpoint], Listener], version: int) -> None:
+        self._deps = deps
+        self._conf = deps.conf
+        self._db = deps.db
         self._listen = listen
         self._version = version
-        self._scheduler = Scheduler(conf)
         self._listener: Listener | None = None
         self._sweeper: Sweeper | None = None
         self._stopping = threading.Event()
@@ -62,8 +57,7 @@ class ConductorManager(ServiceBase):
         # A reload stops a service and starts it again without waiting in between.
         self.wait()
         self._stopping = threading.Event()
-        deps = Deps(self._conf, self._db, self._compute, self._scheduler,
-                    f'{self._conf.host}:{os.getpid()}', self._images)
+        deps = dataclasses.replace(self._deps, name=f'{self._conf.host}:{os.getpid()}')
         runner = Runner(deps)
         threading.Thread(target=self._beat, args=(self._stopping,), name='heartbeat', daemon=True).start()
         self._listener = self._listen(ConductorEndpoint(deps, runner))
@@ -89,7 +83,7 @@ class ConductorManager(ServiceBase):
 
     def reset(self) -> None:
         """Read changed options: those that are read once are the filters."""
-        self._scheduler.reload()
+        self._deps.scheduler.reload()
 
     def _beat(self, stopping: threading.Event) -> None:
         registered = False

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.conductor import steps
+from nova_lite.conductor import steps, supplies
 from nova_lite.conductor import work as base
 from nova_lite.conductor.work import Work
 from nova_lite.db.queries import aggregates, claims, hosts, migrations, quotas
@@ -51,7 +51,18 @@ def place(work: Work, *, may_stay: bool = False) -> None:
 
 def wanted(work: Work, flavor: Mapping[str, Any]) -> hosts.Wanted:
     """What a server of the flavor needs of a host."""
-    return hosts.Wanted(flavor['vcpus'], flavor['ram'], moves.disk_of(flavor), work.deps.alive_since(work.now))
+    amounts: dict[str, Any] = {**moves.amounts(flavor)}
+    return hosts.Wanted(**amounts, alive_since=work.deps.alive_since(work.now))
+
+
+def following(work: Work) -> tuple[steps.Step, ...]:
+    """Steps that bring what the server has from other services to its destination."""
+    return tuple(steps.Step(supply.to_dest, steps.CONDUCTOR, undo=supply.to_source) for supply in supplies.wanted(work))
+
+
+def returning(work: Work) -> tuple[steps.Step, ...]:
+    """Steps that bring it back to where the server was."""
+    return tuple(steps.Step(supply.to_source, steps.CONDUCTOR, undo=supply.to_dest) for supply in supplies.wanted(work))
 
 
 def show(work: Work, **values: Any) -> None:

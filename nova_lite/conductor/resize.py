@@ -31,11 +31,14 @@ _SHOWN = {
 class Resize(Stepwise):
     """Of a server that is active or stopped."""
 
-    steps = (
-        Step(_PREPARE, DEST),
-        Step(_LEAVE, SOURCE, undo='move_come_back', vital=True),
-        Step(_ARRIVE, DEST, undo='move_withdraw'),
-    )
+    def steps_of(self, work: Work) -> tuple[Step, ...]:
+        """What the server has from other services follows when its guest has left."""
+        return (
+            Step(_PREPARE, DEST),
+            Step(_LEAVE, SOURCE, undo='move_come_back', vital=True),
+            *moving.following(work),
+            Step(_ARRIVE, DEST, undo='move_withdraw'),
+        )
 
     def begin(self, work: Work) -> None:
         """Claim a host."""
@@ -50,6 +53,8 @@ class Resize(Stepwise):
 
     def enter(self, work: Work, step: Step) -> None:
         """Show it; the destination is told the new flavor."""
+        if step.name not in _SHOWN:
+            return
         task_state, status = _SHOWN[step.name]
         work.change(task_state=task_state)
         moving.show(work, status=status)

@@ -21,16 +21,16 @@ _RETURN = 'move_come_back'
 class RevertResize(Stepwise):
     """Of a server that is RESIZED."""
 
-    steps = (
-        Step('move_set_aside', DEST, undo='move_return', vital=True, optional=True),
-        Step(_RETURN, SOURCE, undo='move_set_aside'),
-        Step('move_forget', DEST, sure=True),
-    )
-
     def steps_of(self, work: Work) -> tuple[Step, ...]:
         """On one host the old guest takes the place of the new one at once."""
-        stayed = work.params[SOURCE] == work.params[DEST]
-        return (Step(_RETURN, SOURCE),) if stayed else self.steps
+        if work.params[SOURCE] == work.params[DEST]:
+            return (Step(_RETURN, SOURCE),)
+        return (
+            Step('move_set_aside', DEST, undo='move_return', vital=True, optional=True),
+            *moving.returning(work),
+            Step(_RETURN, SOURCE, undo='move_set_aside'),
+            Step('move_forget', DEST, sure=True),
+        )
 
     def enter(self, work: Work, step: Step) -> None:
         """The source is told the old flavor."""

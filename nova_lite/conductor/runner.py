@@ -12,8 +12,24 @@ from types import SimpleNamespace
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.auth.context import RequestContext
-from nova_lite.conductor import confirm_resize, here, power, shelve, snapshot, soft_delete, tidying, work
+from nova_lite.auth.context import RequestContext, service_context
+from nova_lite.conductor import (
+    confirm_resize,
+    here,
+    mishaps,
+    networking,
+    power,
+    pruning,
+    shelve,
+    snapshot,
+    soft_delete,
+    supplies,
+    tidying,
+    volume_attachments,
+    volume_images,
+    volumes,
+    work,
+)
 from nova_lite.conductor.build import Build
 from nova_lite.conductor.confirm_resize import ConfirmResize
 from nova_lite.conductor.crash_dump import CrashDump
@@ -41,16 +57,26 @@ KINDS: dict[str, Kind] = {
     'rebuild': Rebuild(),
     'resize': Resize(),
     'revert_resize': RevertResize(),
+    **networking.KINDS,
     **power.KINDS,
     **shelve.KINDS,
     **snapshot.KINDS,
     **soft_delete.KINDS,
+    **volume_attachments.KINDS,
+    **volume_images.KINDS,
 }
 
 #: What a conductor does itself, outside of a transaction; each may be done again.
 CHORES: dict[str, Chore] = {
     'delete_image': tidying.delete_image,
+    **networking.CHORES,
+    volumes.CHORE: volumes.release_later,
 }
+
+for steps in (networking.STEPS, volumes.STEPS, volume_attachments.STEPS, volume_images.STEPS):
+    here.STEPS.update(steps)
+supplies.register(networking.SUPPLY)
+supplies.register(volumes.SUPPLY)
 
 
 @dataclass(frozen=True)
@@ -72,7 +98,13 @@ class Runner:
 
     def run(self, context: RequestContext, operation_id: str) -> None:
         """Take the operation and have its next step done, if nobody else is at it."""
-        errand = self._deps.db.transaction(self._begin, operation_id, context)
+        try:
+            errand = self._deps.db.transaction(self._begin, operation_id, context)
+        except errors.Unavailable:
+            raise
+        except Exception as error:
+            self._deps.db.transaction(mishaps.in_begin, self._deps, self._work, operation_id, error)
+            return
         if errand is None:
             return
         if not isinstance(errand, Errand):
@@ -91,7 +123,15 @@ class Runner:
 
     def report(self, context: RequestContext, report: OperationReport) -> bool:
         """Write down what a host did; False if the operation is not that host's any more."""
-        taken, following = self._deps.db.transaction(self._end, report)
+        try:
+            taken, following = self._deps.db.transaction(self._end, report)
+        except errors.Unavailable:
+            raise
+        except Exception as error:
+            if not self._deps.db.transaction(mishaps.in_end, self._deps, report, error):
+                # The host says it again.
+                raise
+            taken, following = False, report.operation_id
         if following:
             self.run(context, following)
         return taken
@@ -101,6 +141,19 @@ class Runner:
         confirm_resize.begin_overdue(self._deps, times.utcnow())
         with self._deps.db.read() as conn:
             return operations.due(conn, times.utcnow(), 200)
+
+    def resume(self, operation_id: str) -> None:
+        """Go on with an operation whose host had forgotten it; if that fails a sweeper comes to it."""
+        try:
+            self.run(service_context(), operation_id)
+        except Exception:
+            LOG.exception('Operation %s could not be run.', operation_id)
+
+    def prune(self) -> None:
+        """Remove what was kept for a time that is over."""
+        removed = pruning.prune(self._deps, times.utcnow())
+        if removed:
+            LOG.info('%d answers and operations were removed: they were kept long enough.', removed)
 
     def _do_here(self, errand: Errand) -> None:
         """Do a step ourselves and take the report, or leave it to a later attempt."""
@@ -113,7 +166,19 @@ class Runner:
             LOG.warning('Operation %s (%s) of server %s waits for another service: %s', operation.id, operation.step,
                         operation.server_uuid, error)
         else:
-            self.report(errand.context, report)
+            if not self.report(errand.context, report) and report.outcome == 'succeeded':
+                self._retract(errand, report)
+
+    def _retract(self, errand: Errand, report: OperationReport) -> None:
+        """Take back what a step of ours made for an operation that was given up meanwhile."""
+        retract = here.RETRACT.get(errand.operation.step)
+        with self._deps.db.read() as conn:
+            operation = operations.get(conn, errand.operation.id)
+        if retract is None or operation is not None and operation.state != operations.FAILED:
+            return
+        LOG.warning('Operation %s (%s) of server %s was given up; what was made for it is taken back.',
+                    errand.operation.id, errand.operation.step, errand.server.uuid)
+        retract(self._deps, errand.context, errand.operation, errand.server, report.changes)
 
     def _wait(self, conn: Any, operation: Operation, wait: datetime.timedelta) -> None:
         """Put a step of ours back as if it had not been tried."""
@@ -153,6 +218,9 @@ class Runner:
         if tries > 1:
             operations.postpone(conn, operation_id, operation.attempt, self._deps.lease(now, tries))
         if operation.kind in CHORES:
+            if (operation.error or {}).get('abandoned'):
+                operations.finish(conn, operation, now, operation.error)
+                return None
             return operation
         found = self._work(conn, operation, now)
         if found is None:

@@ -33,4 +33,4 @@ class ConductorEndpoint:
 
     def report_host(self, context: RequestContext, report: HostReport) -> dict[str, Any]:
         """A host's heartbeat; the answer may hold things to do."""
-        return heartbeat.report_host(self._deps, report)
+        return heartbeat.report_host(self._deps, report, self._runner.resume)

@@ -10,15 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.conductor import supplies
 from nova_lite.conductor import work as base
 from nova_lite.conductor.snapshot import drop_image
-from nova_lite.conductor.work import Kind, Work
+from nova_lite.conductor.work import HERE, Kind, Work
 from nova_lite.db.queries import consoles, hosts
 from nova_lite.model import states, times
 from nova_lite.model.power import Power
 from nova_lite.objects.operation import OperationReport
 from nova_lite.scheduler import explain, request
 
+# Parameters of an unshelve: whether the server has to be made anew, and the power state of what was made.
+OFFLOADED, SPAWNED = 'offloaded', 'spawned'
+#: Parameter of an offload: the guest is gone.
+LEFT = 'left'
 _MEMORY = ('shelved_at', 'shelved_image')
 _NOWHERE = {'code': 500, 'message': 'The server is on no host.', 'details': ''}
 
@@ -69,6 +74,11 @@ class Shelve:
         work.fail(error)
 
 
+def _leave(work: Work) -> str:
+    """Who is next: the host that has the guest, then the conductor."""
+    return HERE if work.params.get(LEFT) and supplies.leaving(work) else str(work.server.host)
+
+
 class ShelveOffload:
     """A shelved server leaves its host."""
 
@@ -84,24 +94,59 @@ class ShelveOffload:
             work.done()
             return None
         work.change(task_state=states.SHELVING_OFFLOADING)
-        return str(server.host)
+        return _leave(work)
 
     def succeeded(self, work: Work, report: OperationReport) -> None:
-        """The host has its room back."""
+        """The host has its room back, once nothing from other services is bound to it."""
+        if not supplies.took(work, report):
+            work.params[LEFT] = True
+        if supplies.leaving(work):
+            work.go_on()
+        else:
+            self._off(work)
+
+    def failed(self, work: Work, report: OperationReport) -> None:
+        """The server is shelved where it is; what is left to be done after its guest went is tried again."""
+        if work.params.get(LEFT) and work.tries < work.deps.conf.conductor.operation_attempts:
+            work.put_back(work.deps.lease(work.now, work.tries))
+            return
+        self.give_up(work, report.error or {})
+
+    def give_up(self, work: Work, error: Mapping[str, Any]) -> None:
+        """The server is shelved where it is, as far as anybody knows; if its guest is gone, it is off its host."""
+        if work.params.get(LEFT):
+            work.note('conductor_shelve_offload', 'Error', error.get('message'), error.get('details'))
+            self._off(work)
+            return
+        work.change(task_state=None)
+        work.fail(error)
+
+    @staticmethod
+    def _off(work: Work) -> None:
         hosts.release(work.conn, work.server.uuid)
         consoles.forget(work.conn, work.server.uuid)
         work.change(vm_state=states.SHELVED_OFFLOADED, task_state=None, power_state=int(Power.NOSTATE), host=None,
                     node=None, availability_zone=None)
         work.done()
 
-    def failed(self, work: Work, report: OperationReport) -> None:
-        """The server is shelved where it is."""
-        self.give_up(work, report.error or {})
 
-    def give_up(self, work: Work, error: Mapping[str, Any]) -> None:
-        """The server is shelved where it is, as far as anybody knows."""
-        work.change(task_state=None)
-        work.fail(error)
+class ShelveOnVolume(ShelveOffload):
+    """A server whose root disk is a volume needs no image, and leaves its host at once."""
+
+    step = 'shelve_on_volume'
+
+    def assign(self, work: Work) -> str | None:
+        """The host that has the guest."""
+        if work.server.host is None:
+            self.give_up(work, _NOWHERE)
+            return None
+        work.change(task_state=states.SHELVING_OFFLOADING)
+        return _leave(work)
+
+    def succeeded(self, work: Work, report: OperationReport) -> None:
+        """The server is on the shelf."""
+        work.change(system_metadata=remembering(work, shelved_at=times.isoformat(work.now)))
+        super().succeeded(work, report)
 
 
 class Unshelve:
@@ -115,10 +160,12 @@ class Unshelve:
         if server.vm_state == states.SHELVED and server.host is not None:
             work.change(task_state=states.POWERING_ON)
             return str(server.host)
-        work.params['image'] = (server.system_metadata or {}).get('shelved_image')
+        work.params.update({OFFLOADED: True, 'image': (server.system_metadata or {}).get('shelved_image')})
         if server.host is not None:
+            if work.params.get(SPAWNED) and supplies.after(work):
+                return HERE
             if hosts.is_alive(work.conn, server.host, work.deps.alive_since(work.now)):
-                return str(server.host)
+                return HERE if supplies.before(work, server.host) else str(server.host)
             self._leave_host(work, f'Host {server.host} went down before the server was back.')
         try:
             found = work.deps.scheduler.place(
@@ -129,13 +176,22 @@ class Unshelve:
             self._end(work, {'code': 500, 'message': str(error), 'details': details})
             return None
         work.change(host=found.host, node=found.node, availability_zone=found.zone, task_state=states.SPAWNING)
-        return found.host
+        return HERE if supplies.before(work, found.host) else found.host
 
     def succeeded(self, work: Work, report: OperationReport) -> None:
         """The server runs; the image that kept it meanwhile has done its duty."""
+        if supplies.took(work, report):
+            if not work.params.get(SPAWNED) or supplies.after(work):
+                work.go_on()
+                return
+        elif work.params.get(OFFLOADED) and supplies.after(work):
+            work.params[SPAWNED] = base.reported_power(report, Power.RUNNING)
+            work.go_on()
+            return
         drop_image(work, (work.server.system_metadata or {}).get('shelved_image'))
         work.change(vm_state=states.ACTIVE, task_state=None, fault=None, launched_at=work.now,
-                    power_state=base.reported_power(report, Power.RUNNING), system_metadata=remembering(work))
+                    power_state=work.params.get(SPAWNED) or base.reported_power(report, Power.RUNNING),
+                    system_metadata=remembering(work))
         work.done()
 
     def failed(self, work: Work, report: OperationReport) -> None:
@@ -143,6 +199,9 @@ class Unshelve:
         error = report.error or {}
         if work.server.vm_state == states.SHELVED:
             self._end(work, error)
+            return
+        if supplies.is_own(work):
+            self.give_up(work, error)
             return
         self._leave_host(work, error.get('message') or 'unknown')
         if len(work.params['tried']) < work.deps.conf.scheduler.max_attempts:
@@ -174,5 +233,6 @@ class Unshelve:
 KINDS: dict[str, Kind] = {
     'shelve': Shelve(),
     'shelve_offload': ShelveOffload(),
+    'shelve_on_volume': ShelveOnVolume(),
     'unshelve': Unshelve(),
 }

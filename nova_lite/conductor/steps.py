@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nova_lite.conductor import supplies
 from nova_lite.conductor.work import HERE, Work
 from nova_lite.db.queries import hosts
 from nova_lite.objects.operation import OperationReport
@@ -103,6 +104,7 @@ class Stepwise:
 
     def succeeded(self, work: Work, report: OperationReport) -> None:
         """Go on, forwards or backwards."""
+        supplies.keep(work, report)
         if work.params.get(BACK):
             work.params[AT] -= 1
         else:
@@ -189,7 +191,7 @@ class Stepwise:
             self._leave_out(work, step, error)
 
     def _fail(self, work: Work, step: Step, error: Mapping[str, Any]) -> None:
-        if self.again(work, step, error):
+        if not error.get('abandoned') and self.again(work, step, error):
             self._start(work)
         else:
             _turn_back(work, error)

@@ -8,6 +8,7 @@ ran out.
 import logging
 import random
 import threading
+import time
 
 from oslo_config import cfg
 
@@ -15,6 +16,9 @@ from nova_lite.auth.context import service_context
 from nova_lite.conductor.runner import Runner
 
 LOG = logging.getLogger(__name__)
+
+#: Seconds between two looks for what is too old to be kept.
+PRUNE_INTERVAL = 60.0
 
 
 class Sweeper:
@@ -56,9 +60,13 @@ class Sweeper:
         return len(due)
 
     def _loop(self) -> None:
+        next_prune = time.monotonic() + PRUNE_INTERVAL * random.random()
         # Not at once, and not when the others do.
         while not self._stopping.wait(self._conf.conductor.sweep_interval * random.uniform(0.5, 1.5)):
             try:
                 self.sweep()
+                if time.monotonic() >= next_prune:
+                    next_prune = time.monotonic() + PRUNE_INTERVAL
+                    self._runner.prune()
             except Exception as error:
                 LOG.warning('Could not look for operations: %s: %s', type(error).__name__, error)

@@ -11,6 +11,8 @@ from oslo_config import cfg
 
 from nova_lite.auth.context import RequestContext
 from nova_lite.clients.image import ImageClient
+from nova_lite.clients.network import NetworkClient, NoNetworks
+from nova_lite.clients.volume import VolumeClient, no_volumes
 from nova_lite.db.engine import Database
 from nova_lite.db.queries import actions, consoles, hosts, migrations, operations, quotas, servers
 from nova_lite.model import quotas as quota_model
@@ -47,6 +49,8 @@ class Deps:
     scheduler: Scheduler
     name: str
     images: ImageClient
+    volumes: VolumeClient = field(default_factory=no_volumes, kw_only=True)
+    networks: NetworkClient = field(default_factory=NoNetworks, kw_only=True)
 
     def lease(self, now: datetime.datetime, attempt: int = 1) -> datetime.datetime:
         """When an attempt that begins now may be taken over: later with each attempt."""
@@ -192,14 +196,27 @@ def fault(error: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any]:
             'details': error.get('details') or '', 'created': times.isoformat(now)}
 
 
-def too_many_attempts(work: Work) -> dict[str, Any]:
-    """The error of an operation that nobody could bring to an end."""
+def too_many_attempts(work: Work, error: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The error of an operation that nobody could bring to an end; ``error`` is what failed last, if it is not stored.
+
+    An error of a step that is over explains nothing.
+    """
     operation = work.operation
+    last = error or operation.error or {}
+    number = work.tries - 1
+    if last.get('abandoned'):
+        return {'code': 500, 'message': f'The {operation.kind} was given up: {last["message"]}.',
+                'details': f'Operation {operation.id}: {last["message"]}.', 'abandoned': True}
+    if last.get('attempt', 0) > attempts_before(work.params):
+        return {
+            'code': 500, 'details': f'Operation {operation.id}: {last.get("details") or last.get("message")}',
+            'message': f'The {operation.kind} was given up: {number} attempts failed, the last one with '
+                       f'{last.get("message")}.'}
     where = f' by host {work.server.host}' if work.server.host else ''
     return {
         'code': 500,
-        'message': f'The {operation.kind} was given up: {work.tries - 1} attempts were not answered.',
-        'details': f'Operation {operation.id} was not reported{where} in {work.tries - 1} attempts.'}
+        'message': f'The {operation.kind} was given up: {number} attempts were not answered.',
+        'details': f'Operation {operation.id} was not reported{where} in {number} attempts.'}
 
 
 def remove(work: Work) -> None:

@@ -15,10 +15,12 @@ from oslo_config import cfg
 from nova_lite.conf import (
     api,
     base,
+    block_devices,
     compute,
     conductor,
     consoles,
     daemons,
+    disk_devices,
     embedded,
     fake,
     filter_scheduler,
@@ -47,8 +49,8 @@ PROJECT = 'nova'
 
 # Alphabetical, but for what a reader of the sample looks for first.
 MODULES: tuple[ModuleType, ...] = (
-    base, daemons, compute, moves, rpc, usage,
-    api, metadata, conductor, consoles, embedded, fake, filter_scheduler, glance, keystone, mks, neutron,
+    base, daemons, block_devices, compute, moves, rpc, usage,
+    api, disk_devices, metadata, conductor, consoles, embedded, fake, filter_scheduler, glance, keystone, mks, neutron,
     opentelemetry, profiler, profiler_otlp, quota, retention, scheduler, serial_console, spice, upgrade_levels, vnc,
     wsgi,
 )

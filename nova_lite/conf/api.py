@@ -18,6 +18,10 @@ Most entries of one page of a list, whatever `limit` a request asks for.
 What links to this API start with in answers, for instance https://cloud.example.org:8774. If not set, the
 address that the client used.
 """),
+    cfg.FloatOpt('interface_attach_wait', default=10.0, min=0, help="""
+Seconds that a request for an interface waits for the interface to be there. If it takes longer, the answer shows
+the port as it is then, and the work goes on.
+"""),
     cfg.BoolOpt('enable_instance_password', default=True, help="""
 Whether the answer to a create request tells the administrator's password of the server.
 """),

@@ -27,12 +27,18 @@ from sqlalchemy.dialects import plugins
 
 from nova_lite import errors, telemetry
 from nova_lite.db import patterns, tables
+from nova_lite.db.unit import CURRENT, Unit
 
 LOG = logging.getLogger(__name__)
 P = ParamSpec('P')
 T = TypeVar('T')
 
 _BEGIN = {'sqlite': 'BEGIN IMMEDIATE', 'postgresql': 'BEGIN ISOLATION LEVEL READ COMMITTED'}
+_SNAPSHOT = {
+    'sqlite': ('BEGIN',), 'postgresql': ('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',),
+    'mysql': ('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ',
+              'START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY'),
+}
 _SQLITE_PRAGMAS = (
     # Short, because SQLite sleeps in C and would stop every green thread; transaction() waits longer.
     'PRAGMA busy_timeout=250', 'PRAGMA synchronous=NORMAL', 'PRAGMA foreign_keys=ON',
@@ -43,6 +49,8 @@ _PLUGIN = 'nova_lite'
 _CONTENTION_CODES = frozenset(('40001', '40P01', '55P03'))
 # deadlock, lock wait timeout, record changed, NOWAIT refused
 _CONTENTION_NUMBERS = frozenset(((1213,), (1205,), (1020,), (3572,)))
+# server stops, crashed, starts, too many connections; PostgreSQL's class 08 is trouble with the connection itself
+_GONE_CODES = frozenset(('57P01', '57P02', '57P03', '53300'))
 
 
 class Duplicate(errors.Conflict):
@@ -164,8 +172,13 @@ class Database:
             self._engine.dispose()
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[Reader]:
+    def read(self) -> Iterator[Conn]:
         """A connection for statements that only read."""
+        unit = self._unit()
+        if unit is not None and unit.connection is not None:
+            with _translated():
+                yield unit.connection
+            return
         with _translated():
             connection = self.engine.connect()
             try:
@@ -174,8 +187,62 @@ class Database:
                 connection.close()
 
     @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """A connection whose reads all see the database at one moment."""
+        with _translated(), self.engine.connect() as connection:
+            for statement in _SNAPSHOT.get(connection.dialect.name, _SNAPSHOT['mysql']):
+                connection.exec_driver_sql(statement)
+            try:
+                yield connection
+            finally:
+                _roll_back(connection)
+
+    @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction, committed at the end of the block and rolled back if it raises."""
+        unit = self._unit()
+        if unit is None:
+            with self._alone() as connection:
+                yield connection
+            return
+        if unit.broken:
+            raise Contended()
+        with _translated(), unit.part() as connection:
+            yield connection
+
+    def _unit(self) -> Unit | None:
+        unit = CURRENT.get()
+        return unit if unit is not None and unit.owner is self else None
+
+    def together(self, work: Callable[[], T], last: Callable[[sa.Connection, T], None]) -> T:
+        """Do ``work`` as one transaction, whatever transactions it has, and ``last(connection, result)`` with it.
+
+        Nothing of it is done if either raises.
+        """
+        unit = Unit(self, self._alone)
+        token = CURRENT.set(unit)
+        try:
+            result = work()
+            self.transaction(last, result)
+            unit.commit()
+        except BaseException:
+            unit.undo()
+            raise
+        finally:
+            CURRENT.reset(token)
+        unit.follow_up()
+        return result
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Do something once what was written is there for others: at once, unless it is part of ``together``."""
+        unit = self._unit()
+        if unit is None:
+            action()
+        else:
+            unit.afterwards(action)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[sa.Connection]:
         engine = self.engine
         with _translated(), self._writer:
             with engine.connect() as connection:
@@ -207,7 +274,9 @@ class Database:
 
         The function must do nothing outside the database: it may run several times.
         """
-        attempts = max(1, self._conf.db_max_retries)
+        unit = self._unit()
+        # What joins a transaction cannot be done again without it.
+        attempts = max(1, self._conf.db_max_retries) if unit is None or unit.connection is None else 1
         for attempt in range(1, attempts + 1):
             try:
                 with self.write() as connection:
@@ -325,8 +394,14 @@ def _is_unreachable(error: Exception) -> bool:
     if isinstance(error, (db_exc.DBConnectionError, db_exc.DBNonExistentDatabase, sa.exc.TimeoutError)):
         return True
     # Without a statement it comes from opening a connection.
-    return getattr(error, 'connection_invalidated', False) or (
-        isinstance(error, sa.exc.OperationalError) and error.statement is None)
+    if getattr(error, 'connection_invalidated', False) or (
+            isinstance(error, sa.exc.OperationalError) and error.statement is None):
+        return True
+    *_, cause = _causes(error)
+    code = getattr(cause, 'pgcode', '')
+    # A connection that is opened anew in place of a dead one fails in the name of the statement, but with no code.
+    return code in _GONE_CODES or str(code).startswith('08') or (
+        code is None and type(cause).__name__ in ('OperationalError', 'InterfaceError'))
 
 
 def duplicate_columns(error: db_exc.DBDuplicateEntry) -> tuple[str, ...]:

@@ -121,6 +121,7 @@ hosts = _table(
     sa.Column('memory_mb_used', sa.Integer, nullable=False),
     sa.Column('local_gb_used', sa.Integer, nullable=False),
     sa.Column('servers', sa.Integer, nullable=False),
+    sa.Column('failed_builds', sa.Integer, nullable=False, server_default='0'),   # since the last that did not
     # Indexed, so that the hosts with most room are found without reading all hosts.
     sa.Column('memory_mb_free', sa.Integer, sa.Computed('memory_mb_limit - memory_mb_used', persisted=True)),
     sa.Column('created_at', Time, nullable=False),
@@ -215,6 +216,12 @@ sa.Index('ix_servers_project_page',
          servers.c.deleted, servers.c.project_id, servers.c.created_at, servers.c.id)
 sa.Index('ix_servers_page', servers.c.deleted, servers.c.created_at, servers.c.id)
 sa.Index('ix_servers_host', servers.c.host, servers.c.deleted)
+sa.Index('ix_servers_busy', servers.c.host, servers.c.task_state,
+         postgresql_where=servers.c.task_state.is_not(None), sqlite_where=servers.c.task_state.is_not(None))
+sa.Index('ix_servers_name', servers.c.deleted, servers.c.name, servers.c.id)
+sa.Index('ix_servers_state', servers.c.vm_state, servers.c.deleted, servers.c.created_at, servers.c.id)
+sa.Index('ix_servers_user', servers.c.user_id, servers.c.deleted, servers.c.created_at, servers.c.id)
+sa.Index('ix_servers_image', servers.c.image_ref, servers.c.deleted, servers.c.created_at, servers.c.id)
 sa.Index('ix_servers_updated', servers.c.updated_at)
 sa.Index('ix_servers_flavor', servers.c.flavor_id, servers.c.deleted)
 
@@ -275,6 +282,19 @@ operations = _table(
     sa.Column('updated_at', Time, nullable=False),
 )
 sa.Index('ix_operations_work', operations.c.state, operations.c.lease_until)
+sa.Index('ix_operations_updated', operations.c.state, operations.c.updated_at)
+
+# Requests that carried an Idempotency-Key. Neither the key nor the answer can be read here: the answer is
+# encrypted with the key, of which this is a digest.
+idempotency_keys = _table(
+    'idempotency_keys',
+    sa.Column('digest', Name(64), primary_key=True),         # of project and key
+    sa.Column('request', Name(64), nullable=False),          # of user, version, path and body
+    sa.Column('holder', Name(36)),                           # who is at it; null once there is an answer
+    sa.Column('held_until', Time),
+    sa.Column('answer', Text),
+    sa.Column('created_at', Time, nullable=False, index=True),
+)
 
 # One row for each project, so that a request books all that it needs, or nothing, in one statement.
 quota_usages = _table(
@@ -363,3 +383,209 @@ migrations = _table(
 sa.Index('ix_migrations_server', migrations.c.server_uuid, migrations.c.status)
 sa.Index('ix_migrations_page', migrations.c.created_at, migrations.c.id)
 sa.Index('ix_migrations_status', migrations.c.status, migrations.c.type)
+
+# What the embedded network service keeps. A shared network is there for every project, an external one is where
+# floating addresses come from.
+networks = _table(
+    'networks',
+    sa.Column('id', Uuid(), primary_key=True),
+    sa.Column('project_id', Name(), nullable=False, index=True),
+    sa.Column('name', Name(), nullable=False),
+    sa.Column('description', Name(), nullable=False),
+    sa.Column('mtu', sa.Integer, nullable=False),
+    sa.Column('admin_state_up', sa.Boolean, nullable=False),
+    sa.Column('shared', sa.Boolean, nullable=False),
+    sa.Column('external', sa.Boolean, nullable=False),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time, nullable=False),
+)
+
+subnets = _table(
+    'subnets',
+    sa.Column('id', Uuid(), primary_key=True),
+    sa.Column('network_id', Uuid(), sa.ForeignKey('networks.id', ondelete='CASCADE'), nullable=False, index=True),
+    sa.Column('project_id', Name(), nullable=False),
+    sa.Column('name', Name(), nullable=False),
+    sa.Column('description', Name(), nullable=False),
+    sa.Column('ip_version', sa.Integer, nullable=False),
+    sa.Column('cidr', Name(64), nullable=False),
+    sa.Column('gateway_ip', Name(39)),
+    sa.Column('enable_dhcp', sa.Boolean, nullable=False),
+    sa.Column('pools', Json, nullable=False),                # [[first, last]] of the addresses that are given away
+    sa.Column('dns_nameservers', Json, nullable=False),
+    sa.Column('host_routes', Json, nullable=False),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time, nullable=False),
+)
+
+ports = _table(
+    'ports',
+    sa.Column('id', Uuid(), primary_key=True),
+    sa.Column('network_id', Uuid(), sa.ForeignKey('networks.id'), nullable=False, index=True),
+    sa.Column('project_id', Name(), nullable=False, index=True),
+    sa.Column('name', Name(), nullable=False),
+    sa.Column('description', Name(), nullable=False),
+    sa.Column('mac_address', Name(17), nullable=False, unique=True),
+    sa.Column('device_id', Name(), nullable=False),          # the server; empty if nobody has it
+    sa.Column('device_owner', Name(), nullable=False),
+    sa.Column('slot', Name(36)),                             # which of its server's wishes it is, so that each gets one
+    sa.Column('host', Name()),                               # where it is bound
+    sa.Column('status', Name(16), nullable=False),           # ACTIVE, DOWN
+    sa.Column('admin_state_up', sa.Boolean, nullable=False),
+    sa.Column('security_groups', Json, nullable=False),      # ids
+    sa.Column('tag', Name(60)),                              # of the device, as the server's owner calls it
+    sa.Column('ours', sa.Boolean, nullable=False),           # made for its server, with which it goes
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time, nullable=False),
+    sa.UniqueConstraint('device_id', 'slot'),
+)
+
+# The key is what makes sure that an address of a subnet is given away once.
+port_addresses = _table(
+    'port_addresses',
+    sa.Column('subnet_id', Uuid(), sa.ForeignKey('subnets.id'), primary_key=True),
+    sa.Column('address', Name(39), primary_key=True),
+    sa.Column('port_id', Uuid(), sa.ForeignKey('ports.id', ondelete='CASCADE'), nullable=False, index=True),
+    sa.Column('position', sa.Integer, nullable=False),       # among the addresses of the port
+)
+
+security_groups = _table(
+    'security_groups',
+    sa.Column('id', Uuid(), primary_key=True),
+    sa.Column('project_id', Name(), nullable=False),
+    sa.Column('name', Name(), nullable=False),
+    sa.Column('description', Name(), nullable=False),
+    sa.Column('stateful', sa.Boolean, nullable=False),
+    sa.Column('default_of', Name(), unique=True),            # its project, if it is the one that each project has
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time, nullable=False),
+)
+sa.Index('ix_security_groups_project_id', security_groups.c.project_id, security_groups.c.name)
+
+security_group_rules = _table(
+    'security_group_rules',
+    sa.Column('id', Uuid(), primary_key=True),
+    sa.Column('group_id', Uuid(), sa.ForeignKey('security_groups.id', ondelete='CASCADE'), nullable=False),
+    sa.Column('project_id', Name(), nullable=False, index=True),
+    sa.Column('direction', Name(8), nullable=False),         # ingress, egress
+    sa.Column('ethertype', Name(8), nullable=False),         # IPv4, IPv6
+    sa.Column('protocol', Name(40)),
+    sa.Column('port_range_min', sa.Integer),
+    sa.Column('port_range_max', sa.Integer),
+    sa.Column('remote_ip_prefix', Name(64)),
+    sa.Column('remote_group_id', Uuid(), sa.ForeignKey('security_groups.id', ondelete='CASCADE'), index=True),
+    sa.Column('description', Name(), nullable=False),
+    sa.Column('sameness', Name(), nullable=False),           # the same for rules that say the same
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time, nullable=False),
+    sa.UniqueConstraint('group_id', 'sameness'),
+)
+
+# The address belongs to a port of its own on the external network, so that nobody else there can have it.
+floating_ips = _table(
+    'floating_ips',
+    sa.Column('id', Uuid(), primary_key=True),
+    sa.Column('project_id', Name(), nullable=False, index=True),
+    sa.Column('network_id', Uuid(), sa.ForeignKey('networks.id'), nullable=False, index=True),
+    sa.Column('address', Name(39), nullable=False, index=True),
+    sa.Column('own_port_id', Uuid(), sa.ForeignKey('ports.id'), nullable=False, unique=True),
+    sa.Column('port_id', Uuid(), sa.ForeignKey('ports.id', ondelete='SET NULL')),   # where it leads to
+    sa.Column('fixed_address', Name(39)),                    # of that port; nothing is said by it without one
+    sa.Column('description', Name(), nullable=False),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time, nullable=False),
+    sa.UniqueConstraint('port_id', 'fixed_address'),
+)
+
+# What the embedded volume service keeps; sizes are GiB.
+volume_types = _table(
+    'volume_types',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('uuid', Uuid(), nullable=False, unique=True),
+    sa.Column('name', Name(), nullable=False, unique=True),
+    sa.Column('description', Text),
+    sa.Column('is_public', sa.Boolean, nullable=False),
+    sa.Column('extra_specs', Json, nullable=False),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time),
+)
+
+# One row for each project, changed in the transaction that makes or takes away what it counts.
+volume_usages = _table(
+    'volume_usages',
+    sa.Column('project_id', Name(), primary_key=True),
+    sa.Column('volumes', sa.BigInteger, nullable=False),
+    sa.Column('snapshots', sa.BigInteger, nullable=False),
+    sa.Column('gigabytes', sa.BigInteger, nullable=False),   # of volumes and snapshots
+)
+
+volumes = _table(
+    'volumes',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('uuid', Uuid(), nullable=False, unique=True),
+    sa.Column('project_id', Name(), nullable=False),
+    sa.Column('user_id', Name(), nullable=False),
+    sa.Column('name', Name(), nullable=False),
+    sa.Column('description', Text),
+    sa.Column('size', sa.Integer, nullable=False),
+    sa.Column('status', Name(32), nullable=False),           # the wire's words: creating, available, in-use …
+    sa.Column('busy_until', Time, index=True),               # when another process may take over the work on it
+    sa.Column('type_id', Id, sa.ForeignKey('volume_types.id'), nullable=False, index=True),
+    sa.Column('availability_zone', Name(), nullable=False),
+    sa.Column('bootable', sa.Boolean, nullable=False),
+    sa.Column('multiattach', sa.Boolean, nullable=False),
+    sa.Column('readonly', sa.Boolean),                       # null if nobody said so
+    sa.Column('format', Name(16), nullable=False),           # of the file: raw, qcow2 …
+    sa.Column('snapshot_uuid', Uuid()),                      # what it was made from
+    sa.Column('source_uuid', Uuid()),
+    sa.Column('image_id', Name(64)),
+    sa.Column('image_metadata', Json, nullable=False),
+    sa.Column('metadata', Json, nullable=False),
+    sa.Column('request_key', Name(64)),                      # a request with the same key is the same request
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time),
+    sa.UniqueConstraint('project_id', 'request_key'),
+)
+sa.Index('ix_volumes_project_page', volumes.c.project_id, volumes.c.created_at, volumes.c.id)
+sa.Index('ix_volumes_page', volumes.c.created_at, volumes.c.id)
+
+volume_snapshots = _table(
+    'volume_snapshots',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('uuid', Uuid(), nullable=False, unique=True),
+    sa.Column('volume_id', Id, sa.ForeignKey('volumes.id'), nullable=False, index=True),
+    sa.Column('project_id', Name(), nullable=False),
+    sa.Column('user_id', Name(), nullable=False),
+    sa.Column('name', Name(), nullable=False),
+    sa.Column('description', Text),
+    sa.Column('size', sa.Integer, nullable=False),
+    sa.Column('status', Name(32), nullable=False),
+    sa.Column('busy_until', Time, index=True),
+    sa.Column('bootable', sa.Boolean, nullable=False),       # as the volume was
+    sa.Column('format', Name(16), nullable=False),
+    sa.Column('image_metadata', Json, nullable=False),
+    sa.Column('metadata', Json, nullable=False),
+    sa.Column('request_key', Name(64)),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time),
+    sa.UniqueConstraint('project_id', 'request_key'),
+)
+sa.Index('ix_volume_snapshots_project_page', volume_snapshots.c.project_id, volume_snapshots.c.created_at,
+         volume_snapshots.c.id)
+
+volume_attachments = _table(
+    'volume_attachments',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('uuid', Uuid(), nullable=False, unique=True),
+    sa.Column('volume_id', Id, sa.ForeignKey('volumes.id', ondelete='CASCADE'), nullable=False, index=True),
+    sa.Column('server_uuid', Uuid(), index=True),
+    sa.Column('mode', Name(8), nullable=False),              # rw, ro
+    sa.Column('status', Name(16), nullable=False),           # reserved, attaching, attached
+    sa.Column('device', Name()),
+    sa.Column('connector', Json),                            # who connects, and how he may
+    sa.Column('connection', Json),
+    sa.Column('request_key', Name(64), unique=True),
+    sa.Column('attached_at', Time),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time),
+)

@@ -42,6 +42,12 @@ class Catalog:
             self.services.append(Service('image', 'glance', '/image'))
         elif conf.glance.endpoint_override:
             self.services.append(Service('image', 'glance', conf.glance.endpoint_override))
+        if conf.embedded.network:
+            self.services.append(Service('network', 'neutron', '/network'))
+        if conf.embedded.volume:
+            # The one is the service's type, the other what clients have asked for since version 3 began.
+            self.services += [Service('block-storage', 'cinder', '/volume/v3'),
+                              Service('volumev3', 'cinderv3', '/volume/v3')]
 
     def endpoints(self, request: webob.Request) -> list[tuple[Service, dict[str, Any]]]:
         """Each service three times, with its endpoint as Identity v3 shows it inside a catalogue."""

@@ -78,14 +78,14 @@ class App:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         request = webob.Request(environ)
         try:
+            self.prepare(environ)
             handler, variables = self.routes.find(request.method, path_of(environ))
             response = handler(request, **variables)
         except Refused as refused:
             response = self._refusal(request, refused.status, str(refused))
             response.headers.update(refused.headers)
         except errors.Error as error:
-            status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-            response = self._refusal(request, status, str(error))
+            response = self._refusal(request, self.status_of(error), str(error), type(error).__name__)
             if isinstance(error, errors.Unavailable):
                 response.headers['Retry-After'] = str(error.retry_after)
         except webob.exc.HTTPError as error:
@@ -95,12 +95,28 @@ class App:
             LOG.exception('%s %s failed', request.method, request.path)
             response = self._refusal(request, 500, 'An unexpected error occurred; the log has more.')
         response.headers.setdefault('x-openstack-request-id', request_id(environ))
+        self.decorate(environ, response)
         return response(environ, start_response)
 
-    def _refusal(self, request: webob.Request, status: int, message: str) -> webob.Response:
-        response = answer(self.error_body(status, HTTPStatus(status).phrase, message), status)
+    def prepare(self, environ: dict[str, Any]) -> None:
+        """A subclass reads what is the same for all requests, before the route is looked for."""
+
+    def decorate(self, environ: dict[str, Any], response: webob.Response) -> None:
+        """A subclass adds the headers that every answer carries."""
+
+    def status_of(self, error: errors.Error) -> int:
+        """The HTTP status of an error."""
+        return next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+
+    def _refusal(self, request: webob.Request, status: int, message: str, kind: str = '') -> webob.Response:
+        title = HTTPStatus(status).phrase
+        response = answer(self.named_error_body(kind or title.replace(' ', ''), status, title, message), status)
         self.decorate_error(request, response)
         return response
+
+    def named_error_body(self, name: str, status: int, title: str, message: str) -> Any:
+        """For an API whose errors have names; ours are the names of the classes."""
+        return self.error_body(status, title, message)
 
     def error_body(self, status: int, title: str, message: str) -> Any:
         return {'error': {'code': status, 'title': title, 'message': message}}

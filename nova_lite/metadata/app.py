@@ -26,7 +26,8 @@ import orjson
 from nova_lite import errors
 from nova_lite.db.queries import servers
 from nova_lite.metadata import document
-from nova_lite.metadata.document import Address, Facts, Key, Port
+from nova_lite.metadata.document import Address, Disk, Facts, Key, Port
+from nova_lite.model import block_devices, networks
 from nova_lite.wsgi import faults, provided
 
 LOG = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ _METHODS = 'GET, HEAD'
 _COLUMNS = frozenset((
     'id', 'uuid', 'name', 'hostname', 'project_id', 'flavor', 'availability_zone', 'launch_index', 'reservation_id',
     'image_ref', 'kernel_id', 'ramdisk_id', 'root_device_name', 'key_name', 'public_key', 'key_type', 'metadata',
-    'user_data', 'addresses'))
+    'user_data', 'addresses', 'interfaces', 'block_devices'))
 
 
 def factory(global_conf: dict[str, str], **local_conf: str) -> 'Metadata':
@@ -151,7 +152,7 @@ class Metadata:
             reservation_id=row.reservation_id, image=row.image_ref, kernel=row.kernel_id, ramdisk=row.ramdisk_id,
             root_device=row.root_device_name, metadata=row.metadata, user_data=_decoded(row.user_data),
             key=Key(row.key_name, row.public_key, row.key_type or 'ssh') if row.key_name and row.public_key else None,
-            ports=_ports(row.addresses), vendor_data=self._vendor_data)
+            ports=_ports(row), disks=_disks(row), name_servers=_name_servers(row), vendor_data=self._vendor_data)
 
 
 class Cache:
@@ -177,13 +178,34 @@ class Cache:
         return facts
 
 
-def _ports(addresses: Mapping[str, list[dict[str, Any]]]) -> tuple[Port, ...]:
+def _ports(row: Any) -> tuple[Port, ...]:
+    known = networks.plugged(row.interfaces)
+    if known:
+        return tuple(Port(one['mac'], one['network_id'], _addresses(one), one['mtu'], one['port_id'], one['tag'])
+                     for one in known)
+    # Somebody else's record of what the server has tells its addresses only.
     found: dict[tuple[str, str], list[Address]] = {}
-    for network, entries in addresses.items():
+    for network, entries in row.addresses.items():
         for entry in entries:
             found.setdefault((network, entry['mac']), []).append(
                 Address(entry['addr'], floating=entry['type'] == 'floating'))
     return tuple(Port(mac, network, tuple(those)) for (network, mac), those in found.items())
+
+
+def _disks(row: Any) -> tuple[Disk, ...]:
+    return tuple(Disk(one['tag'], one['disk_bus'], one['device'], one['volume_id'])
+                 for one in block_devices.of_server(row) if one['tag'])
+
+
+def _addresses(interface: Mapping[str, Any]) -> tuple[Address, ...]:
+    fixed = [Address(one['addr'], one['prefix'], one['gateway']) for one in interface['addresses']]
+    outside = [Address(address, floating=True) for one in interface['addresses'] for address in one['floating']]
+    return (*fixed, *outside)
+
+
+def _name_servers(row: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(server for interface in networks.plugged(row.interfaces)
+                               for one in interface['addresses'] for server in one['dns']))
 
 
 def _decoded(user_data: str | None) -> bytes | None:

@@ -54,13 +54,24 @@ class Address:
 
 @dataclass(frozen=True)
 class Port:
-    """A network interface."""
+    """A network interface; ``tag`` is what its owner calls it."""
 
     mac: str
     network: str
     addresses: tuple[Address, ...] = ()
     mtu: int | None = None
     id: str | None = None
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk that its owner calls ``tag``; the guest finds it by its serial number, which is the volume's id."""
+
+    tag: str
+    bus: str
+    path: str | None = None
+    serial: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,7 @@ class Facts:
     metadata: Mapping[str, str] = field(default_factory=dict)
     user_data: bytes | None = None
     ports: tuple[Port, ...] = ()
+    disks: tuple[Disk, ...] = ()
     name_servers: tuple[str, ...] = ()
     vendor_data: Mapping[str, Any] = field(default_factory=dict)
     admin_password: str | None = None
@@ -196,10 +208,17 @@ def meta_data(facts: Facts, date: str, seed: Seed) -> dict[str, Any]:
     if date >= '2015-10-15':
         data['project_id'] = facts.project_id
     if date >= '2016-06-30':
-        data['devices'] = []
+        data['devices'] = [*({'type': 'nic', 'bus': 'none', 'mac': port.mac, 'tags': [port.tag]}
+                             for port in facts.ports if port.tag), *map(_disk, facts.disks)]
     if date >= '2020-10-14':
         data['dedicated_cpus'] = []
     return data
+
+
+def _disk(disk: Disk) -> dict[str, Any]:
+    known = {'path': disk.path, 'serial': disk.serial}
+    return {'type': 'disk', 'bus': disk.bus, 'tags': [disk.tag],
+            **{name: value for name, value in known.items() if value}}
 
 
 def network_data(facts: Facts) -> dict[str, list[dict[str, Any]]]:

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nova_lite.model import quotas, states
+from nova_lite.model import block_devices, quotas, states
 from nova_lite.model.power import Power
 
 # Kinds of moves, in the wire's words.
@@ -52,14 +52,31 @@ def surplus(present: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, i
     return {resource: max(0, held[resource] - used[resource]) for resource in quotas.RESOURCES}
 
 
+def root_disk(flavor: Mapping[str, Any]) -> int:
+    """GiB of the root disk that a server of this flavor has on its host; one that is a volume is not there."""
+    return 0 if flavor.get(block_devices.ON_VOLUME) else int(flavor['disk'])
+
+
+def host_disk(flavor: Mapping[str, Any]) -> int:
+    """GiB of all disks that such a server has there."""
+    return root_disk(flavor) + int(flavor.get('ephemeral') or 0)
+
+
 def disk_of(flavor: Mapping[str, Any]) -> int:
-    """GiB that a server of this flavor takes on its host; a part of a GiB of swap counts as a whole one."""
-    return int(flavor['disk']) + int(flavor['ephemeral']) - (-int(flavor['swap']) // 1024)
+    """GiB that such a server takes there with its swap, of which a part of a GiB counts as a whole one."""
+    return host_disk(flavor) - (-int(flavor['swap']) // 1024)
+
+
+# Extra specs that say what a server takes of its host, whatever its size.
+_OVERRIDES = {'vcpus': 'resources:VCPU', 'memory_mb': 'resources:MEMORY_MB', 'local_gb': 'resources:DISK_GB'}
 
 
 def amounts(flavor: Mapping[str, Any]) -> dict[str, int]:
     """What a server of the flavor has on its host."""
-    return {'vcpus': int(flavor['vcpus']), 'memory_mb': int(flavor['ram']), 'local_gb': disk_of(flavor)}
+    found = {'vcpus': int(flavor['vcpus']), 'memory_mb': int(flavor['ram']), 'local_gb': disk_of(flavor)}
+    specs = flavor.get('extra_specs') or {}
+    return {name: int(specs[_OVERRIDES[name]]) if str(specs.get(_OVERRIDES[name], '')).isdecimal() else amount
+            for name, amount in found.items()}
 
 
 def power_of(vm_state: str) -> Power:

@@ -4,6 +4,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nova_lite.model import moves
+
 SNAPSHOT = 'snapshot'
 BACKUP = 'backup'
 
@@ -42,5 +44,5 @@ def image(server: Any, name: str, kind: str, user_id: str | None, project_id: st
         **properties, **extra, 'name': name, 'container_format': 'bare',
         'disk_format': known.get('disk_format') or 'raw',
         'visibility': 'private' if project_id == server.project_id else 'shared',
-        'min_disk': max(int(known.get('min_disk') or 0), int(server.flavor['disk'])),
+        'min_disk': max(int(known.get('min_disk') or 0), moves.root_disk(server.flavor)),
         'min_ram': int(known.get('min_ram') or 0)}

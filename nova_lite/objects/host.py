@@ -12,7 +12,9 @@ class HostReport(base.NovaLiteObject):
 
     Memory is in MiB, disk in GiB. ``cpu_info`` is a JSON object; ``version`` is the service
     version of the worker, from which RPC pins are derived. ``operations`` lists the ids of those that the
-    worker is at, whose leases it thereby renews; ``capabilities`` the optional ports of its driver.
+    worker is at, whose leases it thereby renews. False in its place says that the worker has just started, so that
+    nothing goes on of what it was given before; an earlier release takes that for an empty list.
+    ``capabilities`` are the optional ports of its driver.
     """
 
     VERSION = '1.0'

@@ -8,6 +8,8 @@ from oslo_versionedobjects import fields
 
 from nova_lite.objects import base
 
+_SINCE_1_1 = ('interfaces', 'block_devices')
+
 
 @base.Registry.register
 class Server(base.NovaLiteObject):
@@ -45,11 +47,17 @@ class Server(base.NovaLiteObject):
         'block_devices': base.Json(),
     }
 
+    def obj_load_attr(self, attrname: str) -> None:
+        """A conductor of an earlier release knows of neither, so there is none."""
+        if attrname not in _SINCE_1_1:
+            super().obj_load_attr(attrname)
+        setattr(self, attrname, [])
+
     def obj_make_compatible(self, primitive: dict[str, Any], target_version: str) -> None:
         """Leave out what a host of an earlier release does not know."""
         super().obj_make_compatible(primitive, target_version)
         if versionutils.convert_version_to_tuple(target_version) < (1, 1):
-            for name in ('interfaces', 'block_devices'):
+            for name in _SINCE_1_1:
                 primitive.pop(name, None)
 
 

@@ -2,10 +2,11 @@
 """What all commands need: their tools, the rows of accepted work, and the wake-up after the commit."""
 
 import datetime
+import functools
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from oslo_config import cfg
@@ -13,6 +14,8 @@ from oslo_config import cfg
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.clients.image import ImageClient
+from nova_lite.clients.network import NetworkClient, NoNetworks
+from nova_lite.clients.volume import VolumeClient, no_volumes
 from nova_lite.db.engine import Database
 from nova_lite.db.queries import actions, capabilities, operations, servers
 from nova_lite.model import states, times
@@ -38,16 +41,22 @@ class Deps:
     conductor: Conductor
     images: ImageClient
     conf: cfg.ConfigOpts
+    volumes: VolumeClient = field(default_factory=no_volumes, kw_only=True)
+    networks: NetworkClient = field(default_factory=NoNetworks, kw_only=True)
 
 
 def wake(deps: Deps, context: RequestContext, operation_ids: Iterable[str]) -> None:
     """Tell a conductor of each operation. That is a courtesy: whatever is not told is found by a sweeper."""
     for operation_id in operation_ids:
-        try:
-            deps.conductor.run_operation(context, operation_id)
-        except Exception as error:
-            LOG.warning('No conductor was told of operation %s; it begins within %d seconds: %s: %s',
-                        operation_id, WAKE_UP_GRACE, type(error).__name__, error)
+        deps.db.after_commit(functools.partial(_wake, deps, context, operation_id))
+
+
+def _wake(deps: Deps, context: RequestContext, operation_id: str) -> None:
+    try:
+        deps.conductor.run_operation(context, operation_id)
+    except Exception as error:
+        LOG.warning('No conductor was told of operation %s; it begins within %d seconds: %s: %s',
+                    operation_id, WAKE_UP_GRACE, type(error).__name__, error)
 
 
 def action_row(context: RequestContext, server_uuid: str, action: str) -> dict[str, Any]:
@@ -99,13 +108,14 @@ def begin(deps: Deps, context: RequestContext, server: Any, act: Act, *, overrid
     if act.needs:
         judge(act.transition, server, override_lock)
         require(deps, server, act.needs, act.action)
-    operation_id = deps.db.transaction(_accept, context, server, act, override_lock, params or {}, prepare)
+    operation_id = deps.db.transaction(accept, context, server, act, override_lock, params or {}, prepare)
     wake(deps, context, (operation_id,))
     return operation_id
 
 
-def _accept(conn: Any, context: RequestContext, server: Any, act: Act, override_lock: bool,
-            params: Mapping[str, Any], prepare: Prepare | None = None) -> str:
+def accept(conn: Any, context: RequestContext, server: Any, act: Act, override_lock: bool,
+           params: Mapping[str, Any], prepare: Prepare | None = None) -> str:
+    """What ``begin`` does in its transaction."""
     now = times.utcnow()
     if server.task_state is not None:
         # The table of states allows it, so the new operation takes the place of what is going on.
@@ -121,7 +131,7 @@ def _accept(conn: Any, context: RequestContext, server: Any, act: Act, override_
 
 
 #: Kinds of operations that fill an image, which nobody wants if they are given up.
-_IMAGE_MAKERS = frozenset(('backup', 'shelve', 'snapshot'))
+_IMAGE_MAKERS = frozenset(('backup', 'shelve', 'snapshot', 'snapshot_volumes'))
 
 
 def supersede(conn: Any, context: RequestContext, server_uuid: str, by: str, now: datetime.datetime,

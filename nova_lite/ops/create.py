@@ -12,15 +12,16 @@ from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.clients.image import Image
 from nova_lite.db.queries import actions, keypairs, operations, quota_limits, servers, tags
-from nova_lite.model import names, states, times
+from nova_lite.model import block_devices, names, states, times
 from nova_lite.model.zones import Place
-from nova_lite.ops import create_checks, quotas, server_groups
+from nova_lite.ops import create_checks, create_disks, create_networks, quotas, server_groups
 from nova_lite.ops.base import Deps, action_row, operation_row, wake
 from nova_lite.ops.change import check_metadata
 
+#: In the template in place of the disks, which each server has as devices of its own.
+_WISHES = 'block_devices'
 _RESERVATION = string.ascii_lowercase + string.digits
 _FLAVOR = ('flavorid', 'name', 'ram', 'vcpus', 'disk', 'ephemeral', 'swap', 'rxtx_factor', 'extra_specs')
-ROOT_DEVICE = '/dev/vda'
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,16 @@ class CreateServers:
     ``flavor`` is a row of ``flavors``, ``image`` what the image service says.  ``place`` is what
     ``model.zones.parse`` made of availability_zone: its host and node are an administrator's order;
     ``host`` and ``hypervisor_hostname`` are a wish that the filters still have to agree with.
-    ``image_ref`` and the block devices are checked by ``model.block_devices.root_image``.
+    ``any_network``: networks that lead outside, too.  ``disks`` is what ``model.block_devices.plan`` made of the
+    image and the block devices, None for just the image; ``multiattach``: volumes of several servers may be among
+    them.
     """
 
     name: str
     flavor: Any
     image: Image | None
+    disks: block_devices.Plan | None = None
+    multiattach: bool = True
     min_count: int = 1
     max_count: int = 1
     key_name: str | None = None
@@ -46,6 +51,7 @@ class CreateServers:
     host: str | None = None
     hypervisor_hostname: str | None = None
     networks: str | Sequence[Mapping[str, Any]] | None = None
+    any_network: bool = False
     security_groups: Sequence[str] = ()
     personality: Sequence[Any] = ()
     hints: Mapping[str, Any] = field(default_factory=dict)
@@ -69,21 +75,28 @@ class Created:
 
 def create(deps: Deps, context: RequestContext, command: CreateServers) -> Created:
     """Accept the request; all servers of it, or an error and none."""
+    template, owner = prepare(deps, context, command)
+    created, operation_ids = deps.db.transaction(store, context, command, template, owner)
+    wake(deps, context, operation_ids)
+    return created
+
+
+def prepare(deps: Deps, context: RequestContext, command: CreateServers) -> tuple[dict[str, Any], quotas.Owner]:
+    """What ``store`` needs beside the command, if nothing in it is impossible."""
     if context.project_id is None or context.user_id is None:
         raise errors.Invalid(reason='Servers belong to a project and a user; this token names none.')
-    image = create_checks.check(command)
+    create_checks.check(command)
+    disks = create_disks.find(deps, context, command)
+    networking = create_networks.columns(deps, context, command)
     with deps.db.read() as conn:
         limits = quota_limits.effective(conn, deps.conf.quota, context.project_id, context.user_id)
         create_checks.check_place(conn, deps.conf, command)
         key = _key(conn, context.user_id, command.key_name)
     check_metadata(command.metadata, limits.user['metadata_items'])
     create_checks.check_files(limits.user, command.personality)
-    template = _template(deps, context, command, image, key)
+    template = {**_template(deps, context, command, disks, key), **networking}
     create_checks.check_count(limits.user, template['flavor'], command.min_count)
-    owner = quotas.Owner(context.project_id, context.user_id, limits)
-    created, operation_ids = deps.db.transaction(_store, context, command, template, owner)
-    wake(deps, context, operation_ids)
-    return created
+    return template, quotas.Owner(context.project_id, context.user_id, limits)
 
 
 def _key(conn: Any, user_id: str, name: str | None) -> Any:
@@ -96,9 +109,10 @@ def _key(conn: Any, user_id: str, name: str | None) -> Any:
         raise errors.Invalid(reason=str(error)) from None
 
 
-def _template(deps: Deps, context: RequestContext, command: CreateServers, image: Image, key: Any) -> dict[str, Any]:
+def _template(deps: Deps, context: RequestContext, command: CreateServers, disks: create_disks.Disks,
+              key: Any) -> dict[str, Any]:
     """The columns that all servers of the request share."""
-    properties = image.properties
+    properties = disks.properties
     automatic = str(properties.get('auto_disk_config', '')).lower() == 'true'
     zone = command.place.zone or deps.conf.default_schedule_zone
     return {
@@ -107,14 +121,14 @@ def _template(deps: Deps, context: RequestContext, command: CreateServers, image
         'description': command.description, 'vm_state': states.BUILDING, 'task_state': states.SCHEDULING,
         'power_state': 0, 'progress': 0, 'locked': False,
         'availability_zone': zone, 'pinned_availability_zone': zone,
-        'image_ref': image.id, 'image_properties': create_checks.image_properties(image),
+        'image_ref': command.image.id if command.image else None, 'image_properties': dict(properties),
         'kernel_id': properties.get('kernel_id'), 'ramdisk_id': properties.get('ramdisk_id'),
-        'flavor': {name: getattr(command.flavor, name) for name in _FLAVOR},
+        'flavor': _flavor(command.flavor, disks),
         'key_name': command.key_name, 'public_key': key.public_key if key else None,
         'key_type': key.type if key else None, 'user_data': command.user_data,
         'config_drive': command.config_drive or properties.get('img_config_drive') == 'mandatory',
         'disk_config': command.disk_config or ('AUTO' if automatic else 'MANUAL'),
-        'root_device_name': properties.get('root_device_name') or ROOT_DEVICE,
+        'root_device_name': _root_name(disks),
         'access_ip_v4': command.access_ip_v4, 'access_ip_v6': command.access_ip_v6, 'addresses': {},
         'metadata': dict(command.metadata), 'scheduler_hints': dict(command.hints),
         'trusted_image_certificates': list(command.trusted_image_certificates)
@@ -122,12 +136,23 @@ def _template(deps: Deps, context: RequestContext, command: CreateServers, image
         'system_metadata': {key: value for key, value in (
             ('boot_roles', ','.join(context.roles)), ('owner_user_name', context.user_name),
             ('owner_project_name', context.project_name)) if value},
-        'deleted': False,
+        'deleted': False, **({_WISHES: disks.wishes} if disks.wishes else {}),
     }
 
 
-def _store(conn: Any, context: RequestContext, command: CreateServers, template: Mapping[str, Any],
-           owner: quotas.Owner) -> tuple[Created, list[str]]:
+def _flavor(flavor: Any, disks: create_disks.Disks) -> dict[str, Any]:
+    known = {name: getattr(flavor, name) for name in _FLAVOR}
+    return {**known, block_devices.ON_VOLUME: True} if disks.on_volume else known
+
+
+def _root_name(disks: create_disks.Disks) -> str:
+    said = next((wish.device for wish in disks.wishes if wish.boot_index == 0), None)
+    return str(said or disks.properties.get('root_device_name') or block_devices.ROOT)
+
+
+def store(conn: Any, context: RequestContext, command: CreateServers, template: Mapping[str, Any],
+          owner: quotas.Owner) -> tuple[Created, list[str]]:
+    """The new servers and the operations that build them."""
     group = server_groups.lock(conn, context, command.hints['group']) if 'group' in command.hints else None
     counts = (command.min_count, min(command.max_count, create_checks.MOST_SERVERS))
     count = counts[0] if counts[0] == counts[1] else quotas.how_many(conn, owner, template['flavor'], counts)
@@ -150,8 +175,10 @@ def _rows(command: CreateServers, template: Mapping[str, Any], count: int) -> li
     for index, name in enumerate(names.numbered(command.name, count)):
         server_uuid = str(uuid.uuid4())
         hostname = command.hostname or names.hostname(name, f'server-{server_uuid}')
-        rows.append({**template, 'uuid': server_uuid, 'name': name, 'hostname': hostname, 'launch_index': index,
-                     'created_at': now, 'updated_at': now})
+        disks = {_WISHES: block_devices.devices(template[_WISHES], template['root_device_name'])
+                 } if _WISHES in template else {}
+        rows.append({**template, **disks, 'uuid': server_uuid, 'name': name, 'hostname': hostname,
+                     'launch_index': index, 'created_at': now, 'updated_at': now})
     return rows
 
 

@@ -23,7 +23,7 @@ class DeleteServer:
 
 
 def delete(deps: Deps, context: RequestContext, command: DeleteServer) -> None:
-    """Accept a delete; a server that is on no host is deleted when this returns.
+    """Accept a delete; a server that is on no host and has nothing elsewhere is deleted when this returns.
 
     Where deleted servers can be restored, one that ran once is only put aside, unless it is so already.
     """
@@ -83,7 +83,7 @@ def _delete(conn: Any, context: RequestContext, command: DeleteServer) -> list[s
         # The restore that had booked it again is given up.
         quotas.give_back(conn, server.project_id, quota_model.use_of(server.flavor))
         counted = False
-    if server.host is None:
+    if server.host is None and not (server.interfaces or server.block_devices):
         servers.update(conn, server.uuid, vm_state=states.DELETED, task_state=None, deleted=True, deleted_at=now,
                        power_state=int(Power.NOSTATE), terminated_at=now)
         actions.finish(conn, action_id)

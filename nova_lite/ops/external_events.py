@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What other services tell about servers.
 
-An event is accepted if its server is on a host.  Nothing here waits for an event: a port is asked for its state
-when it is needed, and no hypervisor here is driven by Ironic.  An accepted power-update is a step of its server's
+An event is accepted if its server is on a host.  Nothing here waits for an event: a port or a volume is asked for its
+state when it is needed, and no hypervisor here is driven by Ironic.  An accepted power-update is a step of its server's
 history, as the owner can read there why it came to nothing.
 """
 
@@ -14,13 +14,14 @@ from typing import Any
 from nova_lite.auth.context import RequestContext
 from nova_lite.db.queries import actions, servers
 from nova_lite.model import times
+from nova_lite.ops import volumes
 from nova_lite.ops.base import action_row
 
 LOG = logging.getLogger(__name__)
 
-POWER_UPDATE = 'power-update'
+POWER_UPDATE, VOLUME_EXTENDED = 'power-update', 'volume-extended'
 #: Events that say nothing without a tag, and what it may be if that is known.
-_TAGGED = {'volume-extended': None, 'volume-reimaged': None, 'accelerator-request-bound': None,
+_TAGGED = {VOLUME_EXTENDED: None, 'volume-reimaged': None, 'accelerator-request-bound': None,
            POWER_UPDATE: ('POWER_ON', 'POWER_OFF')}
 
 ACCEPTED, NO_TAG, NO_SERVER, NO_HOST = 200, 400, 404, 422
@@ -46,6 +47,8 @@ def accept(deps: Any, context: RequestContext, events: Sequence[ExternalEvent]) 
     if power:
         deps.db.transaction(_record, context, power, {uuid: row.host for uuid, row in found.items()})
     for event, code in zip(events, codes, strict=True):
+        if code == ACCEPTED and event.name == VOLUME_EXTENDED and event.tag:
+            volumes.extended(deps, context, event.server_uuid, event.tag)
         LOG.info('Event %s (%s, tag %s) of server %s: %d', event.name, event.status, event.tag, event.server_uuid, code)
     return codes
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
-from nova_lite.db.queries import actions, hosts, migrations, servers
+from nova_lite.db.queries import actions, candidates, hosts, migrations, servers
 from nova_lite.model import moves, states
 from nova_lite.ops.base import NEEDED, Act, Deps, action_row, begin
 from nova_lite.ops.moves import alive_since, check_target, is_up, record, settle
@@ -73,12 +73,12 @@ def _check(deps: Deps, conn: Any, server: Any, command: LiveMigrateServer) -> No
     for host in (server.host, command.host):
         if host is not None and not is_up(deps, conn, host):
             raise errors.Invalid(reason=f'Host {host} is down.')
-    flavor = server.flavor
+    amounts: dict[str, Any] = {**moves.amounts(server.flavor)}
     wanted = hosts.Wanted(
-        flavor['vcpus'], flavor['ram'], moves.disk_of(flavor), alive_since(deps), host=command.host,
+        **amounts, alive_since=alive_since(deps), host=command.host,
         leaving=server.host, zone=None if command.forced else server.pinned_availability_zone,
         disabled_too=command.forced, default_zone=deps.conf.default_availability_zone)
-    if not hosts.candidates(conn, wanted, 1):
+    if not candidates.exist(conn, wanted):
         why = f'host {command.host} cannot take it' if command.host else 'no other host can take it'
         raise errors.Invalid(reason=f'There is no valid host for server {server.uuid}: {why} now.')
 

@@ -9,7 +9,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.db.queries import flavors, migrations, quota_limits, quotas, servers
-from nova_lite.model import moves
+from nova_lite.model import block_devices, moves
 from nova_lite.model import quotas as quota_model
 from nova_lite.model.power import Power
 from nova_lite.model.quotas import UNLIMITED
@@ -114,6 +114,8 @@ def _prepare_resize(deps: Deps, context: RequestContext, command: ResizeServer, 
                     server: Any) -> Mapping[str, Any]:
     found = _flavor(conn, context, command.flavor_id)
     flavor = {name: getattr(found, name) for name in _FLAVOR}
+    if block_devices.is_on_volume(server):
+        flavor[block_devices.ON_VOLUME] = True
     _check_flavor(server, flavor)
     _check_disk_config(server, command.disk_config)
     check_up(deps, conn, server)
@@ -138,7 +140,7 @@ def _flavor(conn: Any, context: RequestContext, flavor_id: str) -> Any:
 def _check_flavor(server: Any, flavor: Mapping[str, Any]) -> None:
     if flavor['flavorid'] == server.flavor['flavorid']:
         raise errors.Invalid(reason=f'Server {server.uuid} has flavor {flavor["flavorid"]} already.')
-    if not server.image_ref:
+    if not server.image_ref or block_devices.is_on_volume(server):
         return
     if server.flavor['disk'] and not flavor['disk']:
         raise errors.Invalid(reason=f'Flavor {flavor["flavorid"]} has no disk, and server {server.uuid} boots from one '

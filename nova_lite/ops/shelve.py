@@ -8,11 +8,12 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.db.queries import aggregates, hosts, servers
-from nova_lite.model import snapshots, states
+from nova_lite.model import block_devices, snapshots, states
 from nova_lite.ops.base import Act, Deps, begin, judge, require
 from nova_lite.ops.snapshot import image_for
 
 _SHELVE = Act('shelve', 'shelve', 'shelve', needs='snapshot')
+_SHELVE_ON_VOLUME = Act('shelve', 'shelve', 'shelve_on_volume')
 _OFFLOAD = Act('shelve_offload', 'shelveOffload', 'shelve_offload')
 _UNSHELVE = Act('unshelve', 'unshelve', 'unshelve')
 #: Says that the availability zone is not spoken of; None would say that any will do.
@@ -49,6 +50,10 @@ def shelve(deps: Deps, context: RequestContext, command: ShelveServer) -> None:
     """Accept a server for the shelf."""
     server = command.server
     judge('shelve', server, command.override_lock)
+    if block_devices.is_on_volume(server):
+        begin(deps, context, server, _SHELVE_ON_VOLUME, override_lock=command.override_lock, params={
+            'was_running': server.vm_state == states.ACTIVE})
+        return
     require(deps, server, 'snapshot', 'shelve')
     with deps.db.read() as conn:
         name = snapshots.name_of_shelved(servers.get(conn, server.uuid, frozenset(('name',))).name)

@@ -10,13 +10,14 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.db.queries import quota_limits, servers
-from nova_lite.model import snapshots
+from nova_lite.model import block_devices, snapshots
 from nova_lite.ops.base import Act, Deps, begin, judge, require
 from nova_lite.ops.change import check_metadata
 
 LOG = logging.getLogger(__name__)
 
 _SNAPSHOT = Act('snapshot', 'createImage', 'snapshot', needs='snapshot')
+_OF_VOLUMES = Act('snapshot', 'createImage', 'snapshot_volumes')
 _BACKUP = Act('backup', 'createBackup', 'backup', needs='snapshot')
 
 
@@ -45,14 +46,19 @@ class CreateBackup:
 
 def create_image(deps: Deps, context: RequestContext, command: CreateImage) -> str:
     """Accept a snapshot; the id of the image, which has no data yet."""
-    _check(deps, context, _SNAPSHOT, command)
+    on_volume = block_devices.is_on_volume(command.server)
+    act = _OF_VOLUMES if on_volume else _SNAPSHOT
+    _check(deps, context, act, command)
     with image_for(deps, context, command.server.uuid, command.name, snapshots.SNAPSHOT, command.metadata) as image_id:
-        begin(deps, context, command.server, _SNAPSHOT, params={'image_id': image_id})
+        begin(deps, context, command.server, act, params={
+            'image_id': image_id, **({'name': command.name} if on_volume else {})})
     return image_id
 
 
 def create_backup(deps: Deps, context: RequestContext, command: CreateBackup) -> str | None:
     """Accept a backup; the id of the image, None where none is to be kept."""
+    if block_devices.is_on_volume(command.server):
+        raise errors.Invalid(reason=f'Server {command.server.uuid} boots from a volume; a backup of it cannot be made.')
     _check(deps, context, _BACKUP, command)
     params = {'backup_type': command.backup_type, 'rotation': command.rotation}
     if not command.rotation:
@@ -67,7 +73,8 @@ def create_backup(deps: Deps, context: RequestContext, command: CreateBackup) ->
 def _check(deps: Deps, context: RequestContext, act: Act, command: CreateImage | CreateBackup) -> None:
     """What can be known before an image is made for it."""
     judge(act.transition, command.server, False)
-    require(deps, command.server, act.needs, act.action)
+    if act.needs:
+        require(deps, command.server, act.needs, act.action)
     if command.limited:
         with deps.db.read() as conn:
             limits = quota_limits.effective(conn, deps.conf.quota, context.project_id or '', context.user_id or '')

@@ -2,12 +2,14 @@
 """What the clients of all topics share: version pins, how long to wait, and errors that mean something to us."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import oslo_messaging
 
 from nova_lite import errors, telemetry
 from nova_lite.auth.context import RequestContext
+from nova_lite.objects.base import NovaLiteObject
 from nova_lite.rpc import versions
 from nova_lite.rpc.serializer import context_serializer
 
@@ -40,7 +42,7 @@ class Client:
              **arguments: Any) -> None:
         """Hand a message to the worker ``to``, or to any; errors.Unavailable if none takes it within seconds."""
         try:
-            self._prepare(version, to).cast(context, method, **arguments)
+            self._prepare(version, to).cast(context, method, **self._fit(arguments))
         except Exception as error:
             self._reraise(error, method, to)
 
@@ -49,7 +51,7 @@ class Client:
         """Ask and wait for the answer, for ``timeout`` or else ``rpc_response_timeout`` seconds."""
         waiting = {} if timeout is None else {'timeout': timeout}
         try:
-            return self._prepare(version, to, **waiting).call(context, method, **arguments)
+            return self._prepare(version, to, **waiting).call(context, method, **self._fit(arguments))
         except Exception as error:
             self._reraise(error, method, to)
 
@@ -59,9 +61,17 @@ class Client:
         prepared = self._prepare(version, to, timeout=self.conf.long_rpc_timeout,
                                  call_monitor_timeout=self.conf.rpc_monitor_timeout)
         try:
-            return prepared.call(context, method, **arguments)
+            return prepared.call(context, method, **self._fit(arguments))
         except Exception as error:
             self._reraise(error, method, to)
+
+    def _fit(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments, with objects as the oldest worker knows them."""
+        known = self.pin.objects()
+        if not known:
+            return arguments
+        return {name: value.obj_to_primitive(target_version=known.get(value.obj_name(), value.VERSION))
+                if isinstance(value, NovaLiteObject) else value for name, value in arguments.items()}
 
     def _prepare(self, version: str, to: str | None, **waiting: Any) -> Any:
         return self._client.prepare(server=to, version=version, version_cap=self.pin.cap(), **waiting)

@@ -30,7 +30,16 @@ class _Dispatcher(dispatcher.RPCDispatcher):
             return super()._do_dispatch(endpoint, method, ctxt, args)
         except errors.Error as error:
             LOG.warning('%s of request %s failed: %s: %s', method, ctxt.get('request_id'), type(error).__name__, error)
-            raise dispatcher.ExpectedException from error
+            expected = dispatcher.ExpectedException()
+            known = _as_known(error)
+            expected.exc_info = (type(known), known, error.__traceback__)
+            raise expected from error
+
+
+def _as_known(error: errors.Error) -> errors.Error:
+    """The error as one that can be sent: whoever asked rebuilds only what ``nova_lite.errors`` has."""
+    kind = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    return error if kind is type(error) else kind(str(error), **error.details)
 
 
 class _TracedDispatcher(_Dispatcher):

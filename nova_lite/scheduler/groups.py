@@ -45,7 +45,14 @@ def lock(conn: Any, server_uuid: str, hints: Mapping[str, Any]) -> Group | None:
     """The group of a server; no other member is placed before this transaction ends."""
     # Servers get into a group by the hint alone, so that the others need no query.
     row = server_groups.lock_of_server(conn, server_uuid) if HINT in hints else None
-    if row is None:
-        return None
+    return None if row is None else _group(conn, row, server_uuid)
+
+
+def look(conn: Any, server_uuid: str, hints: Mapping[str, Any]) -> Group | None:
+    """The group that a server would be in, as it is now."""
+    return _group(conn, server_groups.get(conn, hints[HINT]), server_uuid) if hints.get(HINT) else None
+
+
+def _group(conn: Any, row: Any, server_uuid: str) -> Group:
     return Group(row.uuid, row.policy, int(row.rules.get(MAX_PER_HOST, 1)),
                  server_groups.places(conn, row.id, server_uuid))

@@ -19,7 +19,7 @@ Rules that hold for every method of every port:
 import abc
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nova_lite.model.power import Power
@@ -221,6 +221,21 @@ class CrashDumpPort(abc.ABC):
         """The guest was interrupted; what it does then is its own business."""
 
 
+class InterfacePort(abc.ABC):
+    """A driver that can give a guest an interface, or take one away, without making it anew.
+
+    An interface is what ``model.networks.interface`` made of a port; ``mac`` names it to the hypervisor.
+    """
+
+    @abc.abstractmethod
+    def attach_interface(self, server_uuid: str, interface: dict[str, Any]) -> None:
+        """The guest has the interface, whether it runs or not."""
+
+    @abc.abstractmethod
+    def detach_interface(self, server_uuid: str, interface: dict[str, Any]) -> None:
+        """The guest has no such interface."""
+
+
 class DiagnosticsPort(abc.ABC):
     """A driver that counts what a guest does."""
 
@@ -302,11 +317,41 @@ class LiveMigrationPort(MovePort):
         """
 
 
+class VolumePort(abc.ABC):
+    """A driver whose guests can have volumes.
+
+    A device is an entry of ``Server.block_devices``: ``id`` names it for ever, ``device`` is the name that the guest
+    should give it, ``connection`` what the volume service says of the way to it.  ``spawn`` and ``arrive`` make
+    a guest with all that its server has.
+    """
+
+    @abc.abstractmethod
+    def attach_volume(self, server_uuid: str, device: Mapping[str, Any]) -> None:
+        """The guest has the device, now and at its next start."""
+
+    @abc.abstractmethod
+    def detach_volume(self, server_uuid: str, device: Mapping[str, Any]) -> None:
+        """The guest has it not; that is so if there is no guest."""
+
+    @abc.abstractmethod
+    def swap_volume(self, server_uuid: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        """The guest has ``new`` in the place of ``old``, with all that was on it."""
+
+    @abc.abstractmethod
+    def disks_of(self, server_uuid: str) -> dict[str, str]:
+        """The volumes of the guest, by the names of their devices."""
+
+
+class VolumeRescuePort(RescuePort):
+    """A driver that can do it to a guest whose own disk is a volume."""
+
+
 OPTIONAL_PORTS: dict[str, type] = {
     'console': ConsolePort,
     'crash_dump': CrashDumpPort,
     'diagnostics': DiagnosticsPort,
     'ephemeral': EphemeralPort,
+    'interface': InterfacePort,
     'live_migration': LiveMigrationPort,
     'move': MovePort,
     'password': PasswordPort,
@@ -314,4 +359,6 @@ OPTIONAL_PORTS: dict[str, type] = {
     'rescue': RescuePort,
     'snapshot': SnapshotPort,
     'suspend': SuspendPort,
+    'volume': VolumePort,
+    'volume_rescue': VolumeRescuePort,
 }

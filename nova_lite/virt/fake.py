@@ -12,12 +12,14 @@ import pathlib
 import threading
 import time
 import urllib.parse
+from typing import Any
 
 from oslo_config import cfg
 
 from nova_lite import errors
+from nova_lite.model import moves
 from nova_lite.model.power import Power
-from nova_lite.virt import base, fake_extras, fake_moves
+from nova_lite.virt import base, fake_extras, fake_interfaces, fake_moves, fake_volumes
 from nova_lite.virt.fake_faults import Faults
 from nova_lite.virt.fake_store import FakeGuest, GuestStore
 
@@ -28,11 +30,12 @@ CONSOLE_LINES = 200
 
 OPERATIONS = frozenset((
     'spawn', 'destroy', 'power_on', 'power_off', 'reboot', 'snapshot',
-    'pause', 'unpause', 'suspend', 'resume', *fake_extras.OPERATIONS, *fake_moves.OPERATIONS))
+    'pause', 'unpause', 'suspend', 'resume', *fake_extras.OPERATIONS, *fake_interfaces.OPERATIONS,
+    *fake_moves.OPERATIONS, *fake_volumes.OPERATIONS))
 
 
-class FakeDriver(fake_extras.FakeExtras, fake_moves.FakeMoves, base.Driver, base.SnapshotPort, base.PausePort,
-                 base.SuspendPort):
+class FakeDriver(fake_extras.FakeExtras, fake_interfaces.FakeInterfaces, fake_moves.FakeMoves,
+                 fake_volumes.FakeVolumes, base.Driver, base.SnapshotPort, base.PausePort, base.SuspendPort):
     """One fake host."""
 
     def __init__(self, conf: cfg.ConfigOpts, host: str) -> None:
@@ -73,8 +76,14 @@ class FakeDriver(fake_extras.FakeExtras, fake_moves.FakeMoves, base.Driver, base
             disk_available_least=self._size.disk_gb - disk_used,
             cpu_info={
                 'arch': 'x86_64', 'model': 'fake', 'vendor': 'nova-lite', 'features': [],
-                'topology': {'sockets': 1, 'cores': self._size.vcpus, 'threads': 1}},
+                'topology': {'sockets': 1, 'cores': self._size.vcpus, 'threads': 1}, **self._numa()},
+            traits=tuple(self._size.traits),
             uptime=_uptime(time.monotonic() - self._started))
+
+    def _numa(self) -> dict[str, Any]:
+        cells = self._size.numa_cells
+        cell = {'vcpus': self._size.vcpus // max(1, cells), 'memory_mb': self._size.memory_mb // max(1, cells)}
+        return {'numa': {'cells': [cell] * cells}} if cells else {}
 
     def guests(self) -> dict[str, Power]:
         """All guests, from memory."""
@@ -94,7 +103,8 @@ class FakeDriver(fake_extras.FakeExtras, fake_moves.FakeMoves, base.Driver, base
             guest = self._guests.get(server.uuid) or FakeGuest(
                 uuid=server.uuid, name=server.name, power_state=Power.SHUTDOWN,
                 vcpus=flavor['vcpus'], memory_mb=flavor['ram'],
-                disk_gb=flavor['disk'] + flavor.get('ephemeral', 0), image=spec.boot_image)
+                disk_gb=moves.host_disk(flavor), image=spec.boot_image,
+                disks=fake_volumes.disks(server.block_devices), interfaces=fake_interfaces.macs_of(server))
             self._keep(_running(guest))
 
     def destroy(self, server_uuid: str) -> None:

@@ -29,7 +29,10 @@ _STATES = {Power.RUNNING: 'running', Power.PAUSED: 'paused', Power.SHUTDOWN: 'sh
            Power.SUSPENDED: 'suspended'}
 
 
-class FakeExtras(base.RescuePort, base.PasswordPort, base.CrashDumpPort, base.DiagnosticsPort, base.ConsolePort,
+_IDLE_NIC = {f'{way}_{what}': 0 for way in ('rx', 'tx') for what in ('octets', 'packets', 'drop', 'errors', 'rate')}
+
+
+class FakeExtras(base.VolumeRescuePort, base.PasswordPort, base.CrashDumpPort, base.DiagnosticsPort, base.ConsolePort,
                  base.EphemeralPort):
     """The optional ports, on what ``FakeDriver`` keeps."""
 
@@ -97,7 +100,7 @@ class FakeExtras(base.RescuePort, base.PasswordPort, base.CrashDumpPort, base.Di
             state=_STATES.get(Power(guest.power_state), 'pending'), driver='fake', hypervisor='fake',
             hypervisor_os='fake', uptime=uptime, memory_maximum=guest.memory_mb, memory_used=0,
             cpus=tuple({'id': number, 'time': nanoseconds, 'utilisation': 1} for number in range(guest.vcpus)),
-            disks=(disk,), counters=counters)
+            disks=(disk,), nics=tuple({'mac_address': mac, **_IDLE_NIC} for mac in guest.interfaces), counters=counters)
 
     def console(self, server_uuid: str, kind: str) -> base.ConsoleAddress:
         """An address of its own for each guest, the same at each call."""

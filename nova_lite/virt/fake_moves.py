@@ -16,9 +16,9 @@ from typing import Any
 from nova_lite import concurrency, errors
 from nova_lite.model import moves
 from nova_lite.model.power import Power
-from nova_lite.virt import base
+from nova_lite.virt import base, fake_interfaces, fake_volumes
 from nova_lite.virt.fake_faults import Faults
-from nova_lite.virt.fake_store import FakeGuest, GuestStore
+from nova_lite.virt.fake_store import FakeGuest, GuestStore, guest_of
 
 OPERATIONS = ('prepare_move', 'leave', 'arrive', 'come_back', 'withdraw', 'forget', 'live_migrate')
 
@@ -73,7 +73,8 @@ class FakeMoves(base.LiveMigrationPort):
             guest = self._guests.get(server.uuid) or _guest(disk, server.uuid)
             self._keep(self._powered(dataclasses.replace(
                 guest, name=server.name, vcpus=flavor['vcpus'], memory_mb=flavor['ram'],
-                disk_gb=flavor['disk'] + flavor.get('ephemeral', 0)), power))
+                disk_gb=moves.host_disk(flavor), disks=fake_volumes.disks(server.block_devices),
+                interfaces=fake_interfaces.macs_of(server)), power))
 
     def come_back(self, server_uuid: str, power: Power) -> None:
         """Put the record back; a guest that has not left is only brought into its power state."""
@@ -151,13 +152,13 @@ def _off(guest: FakeGuest) -> FakeGuest:
 
 
 def _record(guest: FakeGuest) -> dict[str, Any]:
-    return {**dataclasses.asdict(guest), 'console': list(guest.console)}
+    # Tuples become the lists that they are on the wire.
+    return {name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(guest).items()}
 
 
 def _guest(record: dict[str, Any], server_uuid: str) -> FakeGuest:
-    known = {field.name for field in dataclasses.fields(FakeGuest)}
-    values = {name: value for name, value in record.items() if name in known}
-    return FakeGuest(**{**values, 'uuid': server_uuid, 'console': tuple(values.get('console', ()))})
+    return guest_of({**record, 'uuid': server_uuid})
 
 
 def _progress(guest: FakeGuest, with_disk: bool, share: float) -> base.Progress:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pathlib
+from typing import Any
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +33,16 @@ class FakeGuest:
     console: tuple[str, ...] = ()
     image: str | None = None             # what its disk began as
     rescue_image: str | None = None      # what it runs from instead while it is rescued
+    interfaces: tuple[str, ...] = ()     # their MAC addresses
+    disks: tuple[dict[str, Any], ...] = ()
+
+
+def guest_of(record: dict[str, Any]) -> FakeGuest:
+    """A guest from its JSON; what a later release added to it is left out."""
+    known = {field.name for field in dataclasses.fields(FakeGuest)}
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                              for name, value in record.items() if name in known}
+    return FakeGuest(**values)
 
 
 class GuestStore:
@@ -95,10 +106,7 @@ class GuestStore:
 
 def _read(path: pathlib.Path) -> FakeGuest | None:
     try:
-        values = json.loads(path.read_text())
-        known = {field.name for field in dataclasses.fields(FakeGuest)}
-        values = {name: value for name, value in values.items() if name in known}
-        return FakeGuest(**{**values, 'console': tuple(values.get('console', ()))})
+        return guest_of(json.loads(path.read_text()))
     except (ValueError, TypeError, AttributeError):
         LOG.warning('The record of a fake guest, %s, is damaged and left out.', path)
         return None

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import jsonschema
 
 from nova_lite import errors
-from nova_lite.wsgi import formats, window
+from nova_lite.wsgi import formats, hints, window
 
 Schema = dict[str, Any]
 
@@ -48,6 +48,14 @@ class Node:
     def clean(self, value: Any, minor: int) -> Any:
         """The value without what ``/v2`` ignores."""
         return value
+
+    def below(self, step: str | int) -> 'list[Node]':
+        """What is one step further down a path, at any version."""
+        return []
+
+    def known(self, name: str) -> list[window.Window]:
+        """The windows of a property."""
+        return []
 
 
 class Object(Node):
@@ -89,6 +97,12 @@ class Object(Node):
                 for key, item in value.items()
                 if key in known or any(re.search(pattern, key) for pattern in self.pattern)}
 
+    def below(self, step: str | int) -> list[Node]:
+        return [p.schema for p in self.props if p.name == step and isinstance(p.schema, Node)]
+
+    def known(self, name: str) -> list[window.Window]:
+        return [p.when for p in self.props if p.name == name]
+
 
 class Array(Node):
     """A JSON array of versioned items."""
@@ -107,6 +121,9 @@ class Array(Node):
         if isinstance(value, list) and isinstance(self.items, Node):
             return [self.items.clean(item, minor) for item in value]
         return value
+
+    def below(self, step: str | int) -> list[Node]:
+        return [self.items] if isinstance(self.items, Node) and isinstance(step, int) else []
 
 
 class Choice(Node):
@@ -131,6 +148,12 @@ class Choice(Node):
                 value = shape.clean(value, minor)
         return value
 
+    def below(self, step: str | int) -> list[Node]:
+        return [node for shape, _ in self.options if isinstance(shape, Node) for node in shape.below(step)]
+
+    def known(self, name: str) -> list[window.Window]:
+        return [when for shape, _ in self.options if isinstance(shape, Node) for when in shape.known(name)]
+
 
 def _compile(schema: 'Schema | Node', minor: int) -> Schema:
     return schema.compile(minor) if isinstance(schema, Node) else schema
@@ -150,17 +173,38 @@ class Body:
         """The JSON Schema at one version, for checks and for OpenAPI."""
         return self.node.compile(self._cuts.bucket(minor))
 
-    def check(self, value: Any, minor: int) -> Any:
-        """The accepted value; errors.Invalid with the field, the value and the rule."""
+    def check(self, value: Any, minor: int, when: window.Window = window.ALWAYS) -> Any:
+        """The accepted value; errors.Invalid with the field, the value and the rule.
+
+        Where the same is right at another version within ``when``, the error says which.
+        """
         bucket = self._cuts.bucket(minor)
         if bucket == window.LEGACY:
             value = self.node.clean(value, bucket)
+        for error in self._validator(bucket).iter_errors(value):
+            raise errors.Invalid(f'{explain(error).rstrip(".")}.{self._elsewhere(value, error, when)}')
+        return value
+
+    def _validator(self, bucket: int) -> Any:
         validator = self._validators.get(bucket)
         if validator is None:
             validator = self._validators[bucket] = _validator(self.node.compile(bucket))
-        for error in validator.iter_errors(value):
-            raise errors.Invalid(explain(error))
-        return value
+        return validator
+
+    def _elsewhere(self, value: Any, error: jsonschema.ValidationError, when: window.Window) -> str:
+        whole = hints.sentence('This body is valid', hints.where(
+            self._cuts, lambda start: bool(self._validator(start).is_valid(value)), when))
+        return whole or ''.join(self._properties_elsewhere(best_of(error), when))
+
+    def _properties_elsewhere(self, error: jsonschema.ValidationError, when: window.Window) -> Iterable[str]:
+        if error.validator != 'additionalProperties' or not isinstance(error.instance, dict):
+            return
+        nodes = [self.node]
+        for step in error.absolute_path:
+            nodes = [node for one in nodes for node in one.below(step)]
+        for name in error.instance.keys() - error.schema.get('properties', {}).keys():
+            known = hints.union(there for node in nodes for there in node.known(name))
+            yield hints.sentence(f'{name} is there', known)
 
     def windows(self) -> list[window.Window]:
         """All windows of the body."""
@@ -179,13 +223,18 @@ def _validator(schema: Schema) -> Any:
     return jsonschema.Draft202012Validator(schema, format_checker=formats.CHECKER)
 
 
+def best_of(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
+    """The part of an error that the sender most likely wants to know."""
+    return jsonschema.exceptions.best_match([error]) or error
+
+
 def explain(error: jsonschema.ValidationError) -> str:
     """One sentence for a failed check: where, what was found, which rule.
 
     Of several alternatives the one that came nearest speaks, so that the rule named is the one
     that the sender most likely meant to follow.
     """
-    best = jsonschema.exceptions.best_match([error]) or error
+    best = best_of(error)
     where = '/'.join(str(part) for part in best.absolute_path)
     text = best.message if len(best.message) <= _MAX_SHOWN * 2 else best.message[:_MAX_SHOWN * 2] + '…'
     if best.validator == 'format':
@@ -231,16 +280,23 @@ class Query:
             entry = known.get(name) or next((pair for pair in patterns if name.startswith(pair[0].name)), None)
             if entry is None:
                 if bucket not in self.open:
-                    raise errors.Invalid(f'Invalid query: parameter {_short(name)} is not known here.')
+                    raise errors.Invalid(f'Invalid query: parameter {_short(name)} is not known here.'
+                                         + hints.sentence('It is there', self._windows_of(name)))
                 continue
             for error in entry[1].iter_errors(text):
-                raise errors.Invalid(f'Invalid input for query parameter {name}: {explain_value(error)}')
+                raise errors.Invalid(f'Invalid input for query parameter {name}: {explain_value(error)}'
+                                     + hints.sentence('It is valid', self._windows_of(name, text)))
             found.setdefault(name, []).append(text)
         for name, texts in found.items():
             param = known.get(name, (None,))[0]
             if param is not None and len(texts) > 1 and not param.many:
                 raise errors.Invalid(f'Invalid query: parameter {name} is given {len(texts)} times.')
         return Values(found)
+
+    def _windows_of(self, name: str, text: str | None = None) -> window.Window:
+        """The versions that know a parameter, or that take a value of it."""
+        return hints.union(p.when for p in self.params if (p.name == name or p.prefix and name.startswith(p.name))
+                           and (text is None or _validator(p.schema).is_valid(text)))
 
     def windows(self) -> list[window.Window]:
         """All windows of the table."""

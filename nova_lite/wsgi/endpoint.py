@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Endpoints: one row for each thing a client can ask, with everything the machinery must know of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nova_lite.wsgi import window
 from nova_lite.wsgi.body import Body, Query
+from nova_lite.wsgi.kinds import Kind
 from nova_lite.wsgi.view import View
 
 Handler = Callable[..., Any]
@@ -31,7 +32,8 @@ def answer(status: int, when: window.Window = window.ALWAYS) -> Answer:
 class Show:
     """How what a handler returns becomes JSON: a view, the key around it, and whether it is a list.
 
-    ``links`` names the ``*_links`` key of a list that goes on on another page.
+    ``links`` names the ``*_links`` key of a list that goes on on another page, ``more`` what the handler
+    itself may add to the view.
     """
 
     key: str
@@ -40,11 +42,13 @@ class Show:
     op: str = 'show'
     links: str = ''
     when: window.Window = window.ALWAYS
+    more: Mapping[str, Kind] = field(default_factory=dict)
 
 
-def one(key: str, view: View, op: str = 'show', when: window.Window = window.ALWAYS) -> Show:
+def one(key: str, view: View, op: str = 'show', when: window.Window = window.ALWAYS,
+        more: Mapping[str, Kind] | None = None) -> Show:
     """The handler returns one row, shown as ``{key: {...}}``; an empty key shows it bare."""
-    return Show(key, view, False, op, '', when)
+    return Show(key, view, False, op, '', when, more or {})
 
 
 def many(key: str, view: View, op: str = 'list', links: bool = True, when: window.Window = window.ALWAYS) -> Show:
@@ -78,7 +82,8 @@ class Endpoint:
     cannot look at what was loaded, comes before ``load``: who may not ask does not learn what there is.
     ``action`` is the single key of the body for rows of an ``…/action`` path.  ``flags`` are named
     behaviours with their windows.
-    ``errors`` documents the codes beside the common ones.
+    ``errors`` documents the codes beside the common ones, ``reply`` the answer of a handler that makes it
+    itself, without ``show``; without both the answer has no body.
     """
 
     method: str
@@ -91,6 +96,7 @@ class Endpoint:
     query: Query = ANY_QUERY
     load: Handler | None = None
     show: tuple[Show, ...] = ()
+    reply: tuple[tuple[Kind, window.Window], ...] = ()
     answers: tuple[Answer, ...] = (Answer(200),)
     errors: tuple[int, ...] = ()
     flags: tuple[tuple[str, window.Window], ...] = ()
@@ -110,10 +116,14 @@ class Endpoint:
         """The view at a version, if the answer has a body made by one."""
         return next((s for s in self.show if minor in s.when), None)
 
+    def replied(self, minor: int) -> Kind | None:
+        """The answer at a version, if the handler makes one itself."""
+        return next((kind for kind, when in self.reply if minor in when), None)
+
     def windows(self) -> list[window.Window]:
         """Every window that the row holds."""
         found = [self.when, *(a.when for a in self.answers), *(s.when for s in self.show),
-                 *(when for _, when in self.flags), *self.query.windows()]
+                 *(when for _, when in self.reply), *(when for _, when in self.flags), *self.query.windows()]
         for show in self.show:
             found += show.view.windows()
         return found + (self.body.windows() if self.body else [])
@@ -124,6 +134,8 @@ def _row(method: str, path: str, handler: Handler, **more: Any) -> Endpoint:
         if name in more and (not isinstance(more[name], tuple) or name == 'flags' and more[name]
                              and isinstance(more[name][0], str)):
             more[name] = (more[name],)
+    if isinstance(more.get('reply'), dict):
+        more['reply'] = ((more['reply'], window.ALWAYS),)
     more.setdefault('summary', (handler.__doc__ or '').strip().split('\n')[0])
     return Endpoint(method, path, handler, **more)
 

@@ -60,7 +60,7 @@ def headers_of(error: errors.Error) -> Headers:
     """Headers that go with an error."""
     if isinstance(error, MethodNotAllowed):
         return [('Allow', str(error.details['allowed']))]
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, (errors.Unavailable, errors.KeyInUse)):
         return [('Retry-After', str(error.retry_after))]
     return []
 

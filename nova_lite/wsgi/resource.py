@@ -13,7 +13,7 @@ import orjson
 import webob
 
 from nova_lite import errors
-from nova_lite.wsgi import faults, microversion, window
+from nova_lite.wsgi import faults, microversion, repeat, window
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import Endpoint, Page, Raw, Show
 
@@ -59,17 +59,26 @@ class Resource:
         endpoint = self._pick(environ['REQUEST_METHOD'], content, minor)
         call = Call(environ, endpoint, minor, params, self._services)
         self._check_project(call, url_project)
+        if repeat.VARIABLE in environ and endpoint.method == 'POST':
+            result = repeat.once(call, content, lambda: self._run(call, content))
+        else:
+            result = self._run(call, content)
+        return _send(start_response, endpoint.status(minor), result, headers)
+
+    @staticmethod
+    def _run(call: Call, content: Any) -> Raw:
+        endpoint, minor = call.endpoint, call.minor
         if endpoint.body is not None:
-            call.body = endpoint.body.check(content if content is not None else {}, minor)
+            call.body = endpoint.body.check(content if content is not None else {}, minor, endpoint.when)
             if endpoint.action:
                 call.body = call.body.get(endpoint.action)
-        call.query = endpoint.query.check(environ.get('QUERY_STRING', ''), minor)
+        call.query = endpoint.query.check(call.environ.get('QUERY_STRING', ''), minor)
         _admit(call, endpoint)
         show = endpoint.shown(minor)
         if show is not None:
             allowed = frozenset(rule for rule in show.view.rules(minor, show.op) if call.can(rule))
             call.plan = show.view.plan(minor, show.op, allowed)
-        return _send(start_response, endpoint.status(minor), _render(endpoint.handler(call), call, show), headers)
+        return _render(endpoint.handler(call), call, show)
 
     def _content(self, environ: dict[str, Any]) -> Any:
         """The JSON of the body, None without one."""

@@ -79,6 +79,11 @@ class HttpService(ServiceBase):
         self._server.start()
         LOG.info('%s serves on port %d', self.name, self._sock.getsockname()[1])
 
+    def leave(self) -> None:
+        """No other worker goes on with the socket, so it must not take what nobody would answer."""
+        if self._server is not None:
+            self._server.leave()
+
     def stop(self) -> None:
         """Accept nothing more; requests in flight finish."""
         if self._server is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nova_lite.wsgi import window
+from nova_lite.wsgi import kinds, window
 
 Getter = Callable[[Any, 'Rendering'], Any]
 Loader = Callable[['Rendering', Sequence[Any]], Any]
@@ -35,7 +35,8 @@ class Field:
     ``get(row, rendering)`` gives its JSON value; ``columns`` are the database columns it reads,
     ``needs`` the batch loaders; ``rule`` must pass for the caller to see it; ``ops`` limits it to
     some operations (empty: all); ``sometimes`` marks a field whose getter may answer OMIT;
-    ``plain`` names the attribute that is shown as it is, which spares the call of a getter.
+    ``plain`` names the attribute that is shown as it is, which spares the call of a getter;
+    ``kind`` describes the value.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Field:
     columns: tuple[str, ...] = ()
     sometimes: bool = False
     plain: str = ''
+    kind: kinds.Kind = field(default_factory=dict)
 
 
 def column(name: str, source: str | None = None, when: window.Window = window.ALWAYS, **more: Any) -> Field:
@@ -168,6 +170,15 @@ class View:
         if plan is None:
             plan = self._plans[key] = self._compile(*key)
         return plan
+
+    def described(self, minor: int, op: str) -> dict[str, kinds.Kind]:
+        """What each field holds at a version; one whose rule decides what is shown may hold either."""
+        found: dict[str, list[kinds.Kind]] = {}
+        for one in self._shown(self._cuts.bucket(minor), op):
+            alternatives = found.setdefault(one.name, [])
+            if one.kind not in alternatives:
+                alternatives.append(one.kind)
+        return {name: several[0] if len(several) == 1 else {'anyOf': several} for name, several in found.items()}
 
     def _shown(self, minor: int, op: str) -> list[Field]:
         return [f for f in self.fields if minor in f.when and (not f.ops or op in f.ops)]

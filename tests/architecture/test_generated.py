@@ -65,6 +65,12 @@ def test_the_samples_are_fresh():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_the_pages_are_fresh():
+    result = subprocess.run([sys.executable, '-W', 'ignore', 'tools/generate_pages.py', '--check'], cwd=tree.ROOT,
+                            capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_every_option_is_read():
     used = set().union(*(names_read(source) for source in tree.package()
                          if not source.name.startswith('nova_lite/conf/')))

@@ -3,13 +3,12 @@
 
 import datetime
 import random
-import threading
 from collections import Counter
 
 import pytest
 
 from nova_lite import errors
-from nova_lite.db.queries import aggregates, hosts, operations, quotas, services
+from nova_lite.db.queries import aggregates, candidates, hosts, operations, quotas, services
 from nova_lite.model import times
 from nova_lite.model.quotas import Limits
 from nova_lite.ops.create import create
@@ -17,56 +16,24 @@ from nova_lite.ops.delete import DeleteServer, delete
 from nova_lite.ops.quotas import Owner, book, how_many
 from nova_lite.scheduler import filters
 from nova_lite.scheduler.request import Request, state_of
+from tests.fixtures import placing
 from tests.fixtures.cloud import Cloud, context, wish
 from tests.fixtures.database import database, shared_database, sqlite_path
+from tests.fixtures.parallel import in_parallel
 
 __all__ = ('database', 'shared_database', 'sqlite_path')
 
-INVENTORY = {
-    'hypervisor_type': 'fake', 'hypervisor_version': 1, 'host_ip': '127.0.0.1', 'cpu_info': {}, 'traits': [],
-    'uptime': None, 'disk_available_least': None, 'vcpus': 8, 'memory_mb': 8192, 'local_gb': 100}
 LIMITS = {'instances': 10, 'cores': 20, 'ram': 51200}
 ZONES = ('a"z', 'A"Z')
 TINY = {'vcpus': 1, 'ram': 512}
 
 
 def add_host(db, name, vcpus=8, memory_mb=8192, local_gb=100, seen=0):
-    now = times.utcnow()
-    values = {**INVENTORY, 'hypervisor_hostname': name, 'vcpus_limit': vcpus, 'memory_mb_limit': memory_mb,
-              'local_gb_limit': local_gb}
-    with db.write() as conn:
-        hosts.heard(conn, hosts.Report(name, 1, values), now - datetime.timedelta(seconds=seen))
-        return hosts.get(conn, host=name).id
+    return placing.add_host(db, name, seen, vcpus_limit=vcpus, memory_mb_limit=memory_mb, local_gb_limit=local_gb)
 
 
 def wanted(vcpus=1, memory_mb=512, local_gb=1, **known):
     return hosts.Wanted(vcpus, memory_mb, local_gb, times.utcnow() - datetime.timedelta(seconds=60), **known)
-
-
-def in_parallel(count, work, threads=8):
-    """What ``work(number)`` returned or raised for each number, done by several threads at once."""
-    results, numbers, gate = [], iter(range(count)), threading.Barrier(threads)
-
-    def run():
-        gate.wait(30)
-        while True:
-            with lock:
-                number = next(numbers, None)
-            if number is None:
-                return
-            try:
-                results.append(work(number))
-            except errors.Error as error:
-                results.append(error)
-
-    lock = threading.Lock()
-    workers = [threading.Thread(target=run) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-        assert not worker.is_alive()
-    return results
 
 
 def booked(db, name):
@@ -79,17 +46,17 @@ def booked(db, name):
 
 
 def test_no_host_is_overcommitted(database):
-    ids = [add_host(database, f'h{number}', vcpus=25) for number in range(2)]
+    ids = [add_host(database, f'h{number}', vcpus=50) for number in range(10)]
 
     def claim(number):
-        return database.transaction(hosts.claim, ids[number % 2], f'server-{number}', wanted(memory_mb=1),
+        return database.transaction(hosts.claim, ids[number % 10], f'server-{number}', wanted(memory_mb=1),
                                     times.utcnow())
 
-    results = in_parallel(100, claim)
-    assert Counter(results) == {True: 50, False: 50}
-    for name in ('h0', 'h1'):
-        row = booked(database, name)
-        assert (row.vcpus_used, row.servers, row.memory_mb_free) == (25, 25, 8192 - 25)
+    results = in_parallel(1000, claim)
+    assert Counter(results) == {True: 500, False: 500}
+    for number in range(10):
+        row = booked(database, f'h{number}')
+        assert (row.vcpus_used, row.servers, row.memory_mb_free) == (50, 50, 8192 - 50)
 
 
 def test_what_is_released_twice_comes_back_once(database):
@@ -187,9 +154,9 @@ def test_pages_of_candidates_follow_free_memory(database):
     for most_free, order in ((True, ['h2', 'h0', 'h4', 'h1']), (False, ['h1', 'h4', 'h0', 'h2'])):
         seen, after = [], None
         with database.read() as conn:
-            while rows := hosts.candidates(conn, wanted(), 1, most_free=most_free, after=after):
+            while rows := candidates.page(conn, wanted(), 1, candidates.Pages(most_first=most_free), after):
                 seen += [row.host for row in rows]
-                after = (rows[-1].memory_mb_free, rows[-1].id)
+                after = (rows[-1].position, rows[-1].id)
         assert seen == order
 
 
@@ -219,15 +186,15 @@ def test_sql_and_filters_agree(database, zone):
     look = wanted(zone=zone)
     with database.read() as conn:
         anything = hosts.Wanted(-9, -9, -9, datetime.datetime(2000, 1, 1), disabled_too=True)
-        everyone = [state_of(row, 'nova') for row in hosts.candidates(conn, anything, 99)]
-        narrowed = {row.host for row in hosts.candidates(conn, look, 99)}
-        rejected = hosts.rejections(conn, look)
+        everyone = [state_of(row, 'nova') for row in candidates.page(conn, anything, 99)]
+        narrowed = {row.host for row in candidates.page(conn, look, 99)}
+        rejected = candidates.rejections(conn, look)
     assert len(everyone) == rejected.hosts == 30
     chosen = filters.chosen(['ComputeFilter', 'AvailabilityZoneFilter'])
     good, bad = filters.passing(everyone, Request('s', 1, 512, 1, zone=zone), filters.View(look.alive_since), chosen)
     assert narrowed == {host.host for host in good}
-    assert sum(number for _, number, _ in rejected.counts) == len(bad)
-    assert {host for host, _, _ in rejected.examples} == {one.host for one in bad}
+    assert sum(number for _, _, number, _, _ in rejected.counts) == len(bad)
+    assert {host for host, _, _, _ in rejected.examples} == {one.host for one in bad}
     assert zone is not None or narrowed
 
 

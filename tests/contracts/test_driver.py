@@ -243,3 +243,37 @@ def test_optional_ports_miss_a_guest_by_name(driver, capability, call):
     missing = str(uuid.uuid4())
     with pytest.raises(errors.GuestNotFound, match=missing):
         call(driver, missing)
+
+
+INTERFACE = {'slot': '000', 'port_id': '11111111-2222-4333-8444-555555555555', 'network_id': 'n', 'network': 'net',
+             'mac': 'fa:16:3e:00:00:01', 'mtu': 1500, 'tag': None, 'groups': [], 'addresses': []}
+
+
+def test_interfaces_come_and_go_however_often_they_are_asked_for(bench, driver, guest):
+    _needs(driver, 'interface')
+    for _ in range(2):
+        driver.attach_interface(guest, INTERFACE)
+    assert [nic['mac_address'] for nic in driver.diagnostics(guest).nics] == [INTERFACE['mac']]
+    driver.power_off(guest)
+    other = {**INTERFACE, 'mac': 'fa:16:3e:00:00:02'}
+    driver.attach_interface(guest, other)
+    again = bench.connect()
+    for _ in range(2):
+        again.detach_interface(guest, INTERFACE)
+    assert [nic['mac_address'] for nic in again.diagnostics(guest).nics] == [other['mac']]
+    again.close()
+
+
+def test_a_new_guest_has_the_interfaces_of_its_server(driver, spec):
+    _needs(driver, 'interface')
+    spec.server.interfaces = [INTERFACE, {'slot': '001', 'wish': {'network_id': 'n'}, 'group_ids': []}]
+    driver.spawn(spec)
+    assert [nic['mac_address'] for nic in driver.diagnostics(spec.server.uuid).nics] == [INTERFACE['mac']]
+    driver.destroy(spec.server.uuid)
+
+
+def test_an_interface_needs_a_guest(driver):
+    _needs(driver, 'interface')
+    for change in (driver.attach_interface, driver.detach_interface):
+        with pytest.raises(errors.GuestNotFound):
+            change(str(uuid.uuid4()), INTERFACE)

@@ -22,10 +22,13 @@ HOSTS = ('h1', 'h2', 'h3', 'h4')
 
 @pytest.fixture
 def cloud(database, tmp_path):
-    made = Cloud(database, tmp_path, HOSTS)
+    return unlimited(Cloud(database, tmp_path, HOSTS))
+
+
+def unlimited(cloud):
     for name in ('instances', 'cores', 'ram', 'server_group_members'):
-        made.conf.set_override(name, -1, group='quota')
-    return made
+        cloud.conf.set_override(name, -1, group='quota')
+    return cloud
 
 
 def group(cloud, policy, rules=None, **who):
@@ -75,6 +78,16 @@ def test_no_race_breaks_a_policy(cloud, policy, rules):
     cloud.check_books()
 
 
+def test_twenty_members_at_once_find_twenty_hosts_at_the_first_try(database, tmp_path):
+    cloud = unlimited(Cloud(database, tmp_path, tuple(f'h{number}' for number in range(20))))
+    uuid = group(cloud, 'anti-affinity')
+    place_at_once(cloud, uuid, 20)
+    assert set(where(cloud, uuid).values()) == {1} and len(where(cloud, uuid)) == 20
+    assert {operation.state for operation in cloud.rows('operations')} == {'done'}
+    assert len(cloud.compute.sent) == 20
+    cloud.check_books()
+
+
 def test_it_says_why(cloud):
     uuid = group(cloud, 'anti-affinity')
     for _ in HOSTS:
@@ -112,6 +125,7 @@ def test_a_deleted_member_makes_room_and_a_deleted_group_binds_nobody(cloud):
 def test_soft_policies_prefer_and_do_not_refuse(cloud):
     for name in ('ram_weight_multiplier', 'cpu_weight_multiplier', 'disk_weight_multiplier'):
         cloud.conf.set_override(name, 0.0, 'filter_scheduler')
+    cloud.conductor_deps.scheduler.reload()
     near, far = group(cloud, 'soft-affinity'), group(cloud, 'soft-anti-affinity')
     for _ in range(3):
         cloud.create(hints={'group': near})

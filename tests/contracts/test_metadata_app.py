@@ -184,6 +184,26 @@ def test_the_facts_of_a_row(direct):
     assert [one['type'] for one in network['networks']] == ['ipv4_dhcp', 'ipv6_dhcp']
 
 
+def test_the_ports_of_a_row(direct):
+    fixed = {'addr': '10.0.0.5', 'version': 4, 'subnet_id': 's', 'prefix': 24, 'gateway': '10.0.0.1',
+             'dns': ['9.9.9.9'], 'floating': ['192.0.2.9']}
+    port = {'slot': '000', 'port_id': 'a1b2c3d4-e5f6-4711-8000-000000000001', 'network_id': 'n', 'network': 'net',
+            'mac': 'fa:16:3e:00:00:01', 'mtu': 1400, 'tag': 'front', 'groups': ['default'], 'addresses': [fixed]}
+    wished = {'slot': '001', 'wish': {'network_id': 'n'}, 'group_ids': []}
+    add(direct.db, interfaces=[port, wished], addresses={'net': [address('10.0.0.5')]})
+    network = json.loads(direct.told('/openstack/latest/network_data.json', address='10.0.0.5'))
+    assert network == {
+        'links': [{'id': 'tapa1b2c3d4-e5', 'type': 'phy', 'ethernet_mac_address': 'fa:16:3e:00:00:01', 'mtu': 1400,
+                   'vif_id': port['port_id']}],
+        'networks': [{'id': 'network0', 'link': 'tapa1b2c3d4-e5', 'network_id': 'n', 'type': 'ipv4',
+                      'ip_address': '10.0.0.5', 'netmask': '255.255.255.0',
+                      'routes': [{'network': '0.0.0.0', 'netmask': '0.0.0.0', 'gateway': '10.0.0.1'}]}],
+        'services': [{'type': 'dns', 'address': '9.9.9.9'}]}
+    meta = json.loads(direct.told('/openstack/latest/meta_data.json', address='10.0.0.5'))
+    assert meta['devices'] == [{'type': 'nic', 'bus': 'none', 'mac': 'fa:16:3e:00:00:01', 'tags': ['front']}]
+    assert direct.told('/latest/meta-data/public-ipv4', address='10.0.0.5') == '192.0.2.9'
+
+
 def test_seeds_are_never_the_same(direct):
     add(direct.db, addresses={'net': [address('10.0.0.5')]})
     path = '/openstack/latest/meta_data.json'

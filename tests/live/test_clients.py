@@ -3,7 +3,6 @@
 
 import json
 import re
-import select
 import subprocess
 import sys
 from pathlib import Path
@@ -14,27 +13,12 @@ import yaml
 
 from tests.fixtures import processes
 from tests.fixtures import service as services
+from tests.fixtures.shell import LIMIT, Shell, environment
 
 OPENSTACK = Path(sys.executable).parent / 'openstack'
 SEQUENCES = Path(__file__).parent / 'sequences'
 IMAGE, FLAVOR = 'nova-lite-nano', 'm1.nano'
-# Far more than any one command takes; this only bounds a hang.
-LIMIT = 120
 SELECTOR = re.compile(r'([^.\[\]]+)(?:\[(\w+)=([^\]]+)\])?(?:\.|$)')
-
-# Most of a command's time goes into importing the client, so one process runs many, each as the program itself does.
-COMMANDS = """
-import contextlib, io, json, sys
-from openstackclient import shell
-for line in sys.stdin:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = shell.main(json.loads(line))
-        except SystemExit as end:
-            code = end.code
-    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
-"""
 
 SDK = """
 import json, openstack
@@ -73,58 +57,11 @@ def service(tmp_path_factory):
     assert 'Traceback' not in running.log()
 
 
-class Shell:
-    """The openstack client as an administrator, command after command in one process."""
-
-    def __init__(self, service):
-        self._process = subprocess.Popen([sys.executable, '-c', COMMANDS], env=environment(service, 'nova-lite'),
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def ask(self, line, *more):
-        """Exit code, output and errors of a command; ``more`` are arguments that may hold spaces."""
-        self._process.stdin.write(json.dumps([*line.split(), *more]).encode() + b'\n')
-        self._process.stdin.flush()
-        assert select.select([self._process.stdout], [], [], LIMIT)[0], f'no answer to {line!r} in {LIMIT} s'
-        return json.loads(self._process.stdout.readline())
-
-    def run(self, line, *more):
-        """What a command prints, which succeeds."""
-        code, out, err = self.ask(line, *more)
-        assert code == 0, f'openstack {line}: {out}{err}'
-        return out
-
-    def get(self, line, *more):
-        """The JSON that a command prints."""
-        return json.loads(self.run(line, *more, '-f', 'json'))
-
-    def refused(self, line):
-        """What a command that fails says."""
-        code, out, err = self.ask(line)
-        assert code == 1, f'openstack {line}: {out}{err}'
-        return err
-
-    def names(self, line):
-        """The names in a list."""
-        return {row['Name'] for row in self.get(line)}
-
-    def close(self):
-        """End the process; it holds nothing."""
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(LIMIT)
-
-
 @pytest.fixture(scope='module')
 def admin(service):
     shell = Shell(service)
     yield shell
     shell.close()
-
-
-def environment(service, cloud):
-    """What the two printed lines set, and nothing of the person who runs the tests."""
-    return services.environment({'OS_CLIENT_CONFIG_FILE': str(service.state_dir / 'clouds.yaml'), 'OS_CLOUD': cloud,
-                                 'HOME': str(service.state_dir)})
 
 
 def program(service, *arguments, typed=None, cloud='nova-lite-demo'):

@@ -4,10 +4,12 @@
 import json
 import urllib.parse
 import uuid
+from types import SimpleNamespace
 
 import pytest
 
 from nova_lite.db.queries import servers
+from nova_lite.model import block_devices
 from tests.fixtures import rows
 from tests.fixtures.rooms import LEGACY, MEMBER, Rooms, caller, rooms
 
@@ -57,6 +59,19 @@ def test_a_power_update_is_in_the_history(api):
     assert api.status('POST', PATH, {'events': [event('power-update', tag='POWER_OFF')]}, '2.76') == 200
     actions = api.ask('GET', f'/servers/{PLACED["uuid"]}/os-instance-actions', version='2.76')[1]['instanceActions']
     assert [(action['action'], action['message']) for action in actions] == [('power-update', 'Error')]
+
+
+def test_a_volume_that_grew_is_noted_down(api):
+    known = block_devices.device(block_devices.Wish('volume', 'volume', 'v', size=1, device='/dev/vdb'))
+    api.db.transaction(servers.update, PLACED['uuid'], block_devices=[known])
+    api.services.volumes = SimpleNamespace(is_there=True, show=lambda context, volume_id: SimpleNamespace(size=5))
+    for tag in ('v', 'w'):
+        assert api.status('POST', PATH, {'events': [event('volume-extended', tag=tag)]}, '2.51') == 200
+    with api.db.read() as conn:
+        assert servers.get(conn, PLACED['uuid']).block_devices == [{**known, 'size': 5}]
+    actions = api.ask('GET', f'/servers/{PLACED["uuid"]}/os-instance-actions')[1]['instanceActions']
+    assert [(action['action'], action['message']) for action in actions] == [
+        ('extend_volume', 'Error'), ('extend_volume', None)]
 
 
 @pytest.mark.parametrize('body', [

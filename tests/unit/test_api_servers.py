@@ -50,7 +50,7 @@ DEVICE = {'source_type': 'image', 'destination_type': 'local', 'boot_index': 0, 
     ({'hostname': 'host\n'}, [], ['2.90', '2.94']),
     ({'block_device_mapping_v2': [DEVICE]}, ['2.1', LATEST], []),
     ({'block_device_mapping_v2': [{**DEVICE, 'tag': 'root'}]}, ['2.32', '2.42', LATEST], ['2.31', '2.33', '2.41']),
-    ({'block_device_mapping_v2': [{**DEVICE, 'volume_type': 'fast'}]}, ['2.67'], ['2.66']),
+    ({'block_device_mapping_v2': [{**DEVICE, 'volume_type': None}]}, ['2.67'], ['2.66']),
 ])
 def test_words_of_a_create_have_their_versions(api, more, good, bad):
     assert {version: create(api, version, **more) for version in good + bad} == {
@@ -67,7 +67,9 @@ def test_networks_of_a_create_are_refused_without_a_network_service(api, tagged)
 @pytest.mark.parametrize(('more', 'status'), [
     ({'name': ' one'}, 400), ({'name': ''}, 400), ({'name': 'n' * 256}, 400),
     ({'imageRef': ''}, 400), ({'imageRef': None}, 400), ({'imageRef': NOBODY}, 400), ({'imageRef': 'x'}, 400),
-    ({'imageRef': '', 'block_device_mapping_v2': [DEVICE]}, 202),
+    ({'imageRef': '', 'block_device_mapping_v2': [DEVICE]}, 400),
+    ({'block_device_mapping_v2': [{**DEVICE, 'volume_type': 'fast'}]}, 400),
+    ({'block_device_mapping_v2': [{**DEVICE, 'destination_type': 'volume', 'volume_size': 1}]}, 400),
     ({'flavorRef': 'none'}, 400), ({'flavorRef': 1}, 202), ({'flavorRef': None}, 400),
     ({'key_name': 'none'}, 400), ({'user_data': 'a'}, 400), ({'user_data': 'aGk='}, 202),
     ({'metadata': {'k' * 256: 'v'}}, 400), ({'metadata': {'k': 1}}, 400),

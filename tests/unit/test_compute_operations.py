@@ -147,7 +147,7 @@ def test_a_refused_stop_changes_nothing_more(make_desk):
 def test_an_unknown_kind_is_reported_with_the_known_ones(make_desk):
     report, _ = make_desk().run('levitate')
     assert report.outcome == 'failed'
-    assert 'does not know operation levitate. It knows backup, build,' in report.error['message']
+    assert 'does not know operation levitate. It knows attach_port, backup, build,' in report.error['message']
 
 
 def test_the_same_attempt_is_run_once(make_desk):

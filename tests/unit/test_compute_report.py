@@ -56,6 +56,8 @@ def test_report_holds_inventory_reserve_ratios_and_guests(tmp_path):
         host.driver.spawn(GuestSpec(server))
     host.driver.power_off(off.uuid)
 
+    assert report.host_report(conf, host, 7).operations is False
+    host.worker.fresh = False
     told = report.host_report(conf, host, 7)
 
     assert (told.host, told.hypervisor_hostname, told.host_ip) == ('desk', 'desk', '192.0.2.7')

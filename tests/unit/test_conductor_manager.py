@@ -54,7 +54,7 @@ def test_a_conductor_lives_and_stops(cloud):
         endpoints.append(endpoint)
         return listener
 
-    manager = ConductorManager(cloud.conf, cloud.db, cloud.compute, cloud.images, listen, 7)
+    manager = ConductorManager(cloud.conductor_deps, listen, 7)
     manager.start()
     try:
         wait_for(lambda: cloud.server(created.servers[0]['uuid']).vm_state == 'active')

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Live migrations and evacuations from the command to the guest, with everything that can go wrong in between."""
 
+import itertools
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from nova_lite import errors
 from nova_lite.compute.operations import PROCEDURES
+from nova_lite.conductor import here
 from nova_lite.conductor.runner import KINDS
-from nova_lite.conductor.steps import Stepwise
+from nova_lite.conductor.steps import CONDUCTOR, Stepwise
 from nova_lite.db import schema
 from nova_lite.db.queries import migrations, servers
 from nova_lite.model.power import Power
@@ -399,8 +402,11 @@ def test_moves_of_a_server_have_one_at_most_that_is_open(cloud):
 
 def test_no_host_is_asked_twice_for_the_same():
     """It would take the second time for a message that came again."""
-    for name, kind in KINDS.items():
-        if isinstance(kind, Stepwise):
-            asked = [(step.at, word) for step in kind.steps for word in (step.name, step.undo) if word]
-            assert len(asked) == len(set(asked)), name
-            assert {word for _, word in asked} <= set(PROCEDURES)
+    server = SimpleNamespace(interfaces=[{'slot': 0}], block_devices=[{'destination': 'volume'}])
+    kinds = [kind for kind in KINDS.values() if isinstance(kind, Stepwise)]
+    for kind, host in itertools.product(kinds, ('here', 'there')):
+        steps = kind.steps_of(SimpleNamespace(server=server, params={'source': 'here', 'dest': host}))
+        asked = [(step.at, word) for step in steps for word in (step.name, step.undo) if word]
+        assert len(asked) == len(set(asked)) > 0, kind
+        assert {word for at, word in asked if at == CONDUCTOR} <= set(here.STEPS)
+        assert {word for at, word in asked if at != CONDUCTOR} <= set(PROCEDURES)

@@ -180,3 +180,11 @@ def test_addresses_that_are_known_in_full():
 def test_a_server_without_networks():
     assert loaded('/openstack/latest/network_data.json', BARE) == {'links': [], 'networks': [], 'services': []}
     assert read('/latest/meta-data/local-ipv4', BARE) == ''
+
+
+def test_disks_with_a_tag_are_told():
+    facts = dataclasses.replace(BARE, disks=(
+        document.Disk('data', 'virtio', '/dev/vdb', 'the-volume'), document.Disk('scratch', 'scsi')))
+    assert loaded('/openstack/latest/meta_data.json', facts)['devices'] == [
+        {'type': 'disk', 'bus': 'virtio', 'tags': ['data'], 'path': '/dev/vdb', 'serial': 'the-volume'},
+        {'type': 'disk', 'bus': 'scsi', 'tags': ['scratch']}]

@@ -23,6 +23,19 @@ def test_every_operation_of_a_version_is_there() -> None:
         assert there == {(row.path, row.method.lower()) for row in api.endpoints() if minor in row.when}
 
 
+def test_every_field_says_what_it_holds() -> None:
+    silent = {f'{row.name}: {field.name}' for row in api.endpoints() for show in row.show
+              for field in show.view.fields if not field.kind}
+    assert not silent, '\n'.join(sorted(silent))
+
+
+def test_an_action_has_an_operation_of_its_own() -> None:
+    action = openapi.document(api.endpoints(), history.MAXIMUM)['paths']['/servers/{id}/action']['post']
+    assert list(action['x-actions']['confirmResize']['responses'])[0] == '204'
+    assert {'200', '202', '204', '410'} <= action['responses'].keys()
+    assert len(action['requestBody']['content']['application/json']['schema']['oneOf']) > 30
+
+
 def test_the_header_decides_about_the_version(rooms: Rooms) -> None:
     old = rooms.ask('GET', '/openapi.json', version='2.1')[1]
     new = rooms.ask('GET', '/openapi.json', version=f'2.{history.MAXIMUM}')[1]

@@ -8,7 +8,7 @@ import pytest
 from nova_lite import errors
 from nova_lite.db import schema
 from nova_lite.db.queries import aggregates, keypairs, tags
-from nova_lite.model import block_devices, names, zones
+from nova_lite.model import names, zones
 from nova_lite.ops import change
 from nova_lite.ops.create import create
 from tests.fixtures.cloud import FLAVOR, Cloud, context, image, wish
@@ -187,15 +187,3 @@ def test_zones():
     assert zones.parse(':h').forced
     with pytest.raises(errors.Invalid, match='too many colons'):
         zones.parse('a:b:c:d')
-
-
-def test_block_devices():
-    boot = {'boot_index': 0, 'uuid': 'i', 'source_type': 'image', 'destination_type': 'local'}
-    assert block_devices.root_image('i', ()) == 'i'
-    assert block_devices.root_image('', (boot,)) == 'i'
-    assert block_devices.root_image(None, ()) is None
-    for image_ref, devices, legacy in (
-            ('i', ({**boot, 'destination_type': 'volume'},), ()), ('i', ({**boot, 'source_type': 'volume'},), ()),
-            ('j', (boot,), ()), ('i', ({**boot, 'boot_index': 1},), ()), ('i', (), ({'volume_id': 'v'},))):
-        with pytest.raises(errors.Invalid):
-            block_devices.root_image(image_ref, devices, legacy)

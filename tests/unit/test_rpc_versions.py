@@ -3,7 +3,8 @@
 
 import pytest
 
-from nova_lite import errors
+from nova_lite import errors, objects
+from nova_lite.objects import base
 from nova_lite.rpc import versions
 from nova_lite.rpc.versions import Pin, Release
 
@@ -57,3 +58,24 @@ def test_releases_are_in_order_and_name_all_topics():
     numbers = [release.service_version for release in RELEASES]
     assert numbers == sorted(set(numbers))
     assert all(set(release.messages) == {'conductor', 'compute'} for release in RELEASES)
+
+
+def test_the_row_of_this_release_tells_the_versions_of_its_objects(monkeypatch):
+    monkeypatch.undo()
+    objects.register_all()
+    known = {name: classes[0].VERSION for name, classes in base.Registry.obj_classes().items()
+             if issubclass(classes[0], base.NovaLiteObject)}
+    assert dict(versions.RELEASES[-1].objects) == known
+    assert all(set(release.objects) <= set(known) for release in versions.RELEASES)
+
+
+@pytest.mark.parametrize(('level', 'lowest', 'wanted'), [
+    ('auto', 2, {}), ('auto', None, {}), ('', None, {}), ('v0.2', None, {}), ('auto', 1, {'Server': '1.0'}),
+    ('auto', 0, {'Server': '1.0'}), ('v0.1', None, {'Server': '1.0'}), ('1.0', None, {'Server': '1.0'}),
+    ('0.9', None, {}),
+])
+def test_objects_are_sent_as_the_oldest_worker_knows_them(monkeypatch, level, lowest, wanted):
+    messages = {'conductor': '1.0', 'compute': '1.0'}
+    monkeypatch.setattr(versions, 'RELEASES', (
+        Release(1, 'v0.1', messages, {'Server': '1.0'}), Release(2, 'v0.2', messages, {'Server': '1.1'})))
+    assert Pin('compute', level, lambda: lowest).objects() == wanted

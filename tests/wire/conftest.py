@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.fixtures import service as services
-from tests.wire import people, player
+from tests.wire import contract, people, player
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> 'WireFile | None':
@@ -50,7 +50,7 @@ class WireItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """A failed expectation speaks for itself."""
-        if isinstance(excinfo.value, player.Unexpected):
+        if isinstance(excinfo.value, player.Unexpected | contract.Undocumented):
             return f'{self.path.name}: {self.name}\n{excinfo.value}'
         return super().repr_failure(excinfo, style)
 

@@ -11,6 +11,7 @@ from typing import Any
 import requests
 
 from tests.wire import checks, people
+from tests.wire.contract import Contract
 
 METHODS = ('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS')
 STEP_KEYS = {*METHODS, *checks.CHECKS, 'as', 'who', 'body', 'raw', 'headers', 'version', 'status', 'save', 'until',
@@ -29,12 +30,19 @@ class Unexpected(AssertionError):
 
 @dataclass
 class World:
-    """The service, a token for each identity, and what tests may know of it."""
+    """The service, a token for each identity, and what tests may know of it.
+
+    Every answer is held against what the service says of itself.
+    """
 
     url: str
     tokens: dict[str, str]
     facts: dict[str, str] = field(default_factory=dict)
     lasting: str | None = None
+    contract: Contract = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.contract = Contract(self.url, self._document)
 
     @classmethod
     def of(cls, service: Any, passwords: Mapping[str, str]) -> 'World':
@@ -58,7 +66,13 @@ class World:
             headers.setdefault('X-Auth-Token', self.tokens[who])
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(method, url, headers=headers, timeout=60, allow_redirects=False, **more)
+            answer = session.request(method, url, headers=headers, timeout=60, allow_redirects=False, **more)
+        self.contract.check(method, more.get('json'), answer)
+        return answer
+
+    def _document(self, base: str, version: str | None) -> Any:
+        headers = _at(version) if version else {}
+        return self.send('GET', f'{self.url}{base}/openapi.json', 'admin', headers=headers).json()
 
     def create_server(self, who: str, name: str) -> str:
         """The id of a new ACTIVE server."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.wire import checks, people, player
+from tests.wire import checks, contract, people, player
 
 BODY = {'servers': [{'id': 'a', 'OS:x': 1}, {'id': 'b', 'OS:x': None}], 'n': 1, 'yes': True}
 
@@ -68,6 +68,42 @@ def test_what_is_waited_for() -> None:
 def test_a_step_that_cannot_be_meant_is_refused(step: dict[str, Any]) -> None:
     with pytest.raises(AssertionError):
         player.check_test({'name': 'n', 'steps': [step]}, 'file')
+
+
+DOCUMENT = {
+    'components': {'schemas': {'Fault': {'type': 'object', 'required': ['badRequest']}}},
+    'paths': {
+        '/things/{id}': {'get': {'responses': {
+            '200': {'content': {'application/json': {'schema': {
+                'type': 'object', 'properties': {'n': {'type': 'integer'}}, 'additionalProperties': False}}}},
+            '204': {}, '400': {'content': {'application/json': {'schema': {'$ref': '#/components/schemas/Fault'}}}}}}},
+        '/things/best': {'get': {'responses': {'204': {}}}},
+        '/things/{id}/action': {'post': {
+            'responses': {'200': {}, '202': {}}, 'x-actions': {'run': {'responses': {'202': {}}}}}}}}
+
+
+@pytest.mark.parametrize(('method', 'path', 'sent', 'status', 'body', 'wrong'), [
+    ('GET', '/things/1', None, 200, b'{"n": 1}', None),
+    ('GET', '/0123456789abcdef0123456789abcdef/things/1', None, 200, b'{"n": 1}', None),
+    ('GET', '/things/1', None, 200, b'{"n": "1"}', 'at n'),
+    ('GET', '/things/1', None, 200, b'{"m": 1}', 'Additional properties'),
+    ('GET', '/things/1', None, 200, b'', 'there is no body'),
+    ('GET', '/things/1', None, 204, b'', None),
+    ('GET', '/things/1', None, 204, b'{}', 'no body is documented'),
+    ('GET', '/things/1', None, 404, b'{}', 'status 404'),
+    ('GET', '/things/1', None, 400, b'{"badRequest": 1}', None),
+    ('GET', '/things/1', None, 400, b'{}', 'required'),
+    ('GET', '/things/best', None, 200, b'{"n": 1}', 'status 200'),
+    ('POST', '/things/1/action', {'run': None}, 202, b'', None),
+    ('POST', '/things/1/action', {'run': None}, 200, b'', 'status 200'),
+    ('POST', '/things/1/action', {'walk': None}, 200, b'', None),
+    ('PUT', '/things/1', {}, 405, b'', None),
+    ('PUT', '/things/1', {}, 200, b'', 'no such operation'),
+])
+def test_an_answer_that_the_document_does_not_tell_of_is_found(
+        method: str, path: str, sent: Any, status: int, body: bytes, wrong: str | None) -> None:
+    found = contract.Document(DOCUMENT).check(method, path, sent, seen(status, body).answer)
+    assert found is None if wrong is None else wrong in (found or 'nothing')
 
 
 def test_profiles_speak_of_everybody() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from nova_lite import api
 from nova_lite.api import history
+from nova_lite.wsgi.endpoint import Endpoint
 from tests.wire.conftest import world
 
 TABLE = Path(__file__).with_name('surface.csv')
@@ -85,4 +86,43 @@ def test_an_operation_begins_and_ends(row: Row, request: pytest.FixtureRequest) 
             good = missing
         if not good:
             wrong.append(f'{version}, where it {"is" if inside else "is not"} there: {answer.status_code} {text[:300]}')
+    assert not wrong, '\n'.join(wrong)
+
+
+CODES = Path(__file__).with_name('codes.csv')
+# A create that is only tried, an extension.
+OWN_CODES = {('POST', '', 'nova_lite.api.servers.create'): {200}}
+# Our own: no such function here, an away database or image service; and the loaded object that some look at.
+MORE_ERRORS = {400, 401, 403, 404, 406, 409, 413, 414, 415, 501, 503}
+
+
+def _codes_at(text: str, minor: int) -> set[int]:
+    """The codes of a version in ``200@2.1-2.100 202@2.101-``."""
+    found = set()
+    for part in text.split():
+        code, _, span = part.partition('@')
+        first, _, last = span.partition('-')
+        if not span or _minor(first) <= minor <= (_minor(last) if last else history.MAXIMUM):
+            found.add(int(code))
+    return found
+
+
+def test_success_and_error_codes_are_those_of_the_table() -> None:
+    rows: dict[tuple[str, str, str], list[Endpoint]] = {}
+    for row in api.endpoints():
+        rows.setdefault((row.method, re.sub(r'{\w+}', '{}', row.path), row.action), []).append(row)
+    wrong = []
+    with CODES.open(newline='') as file:
+        for line in csv.DictReader(file):
+            for row in rows.get((line['method'], re.sub(r'{\w+}', '{}', line['path']), line['action']), ()):
+                wanted = {minor: _codes_at(line['success'], minor) for minor in range(1, history.MAXIMUM + 1)
+                          if minor in row.when}
+                ours = OWN_CODES.get((row.method, row.action, row.handler.__module__), set())
+                given = {minor: {answer.status for answer in row.answers if minor in answer.when} - ours
+                         for minor in wanted}
+                wrong += [f'{row.name} at 2.{minor}: {given[minor]}, Nova answers {wanted[minor]}'
+                          for minor in wanted if given[minor] != wanted[minor]][:1]
+                odd = set(row.errors) - {int(code) for code in line['errors'].split()} - MORE_ERRORS
+                if odd:
+                    wrong.append(f'{row.name}: errors {odd}')
     assert not wrong, '\n'.join(wrong)

@@ -10,7 +10,7 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.clients.image import Image
-from nova_lite.wsgi import formats
+from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi.body import Param, Query, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import DELETE, GET, POST, PUT, Page, answer, many, one
@@ -51,20 +51,25 @@ def _disk_config(image: Image, rendering: Rendering) -> Any:
     return OMIT if value is None else 'AUTO' if formats.as_bool(value) else 'MANUAL'
 
 
-_COMMON = (Field('id', lambda image, _: image.id), Field('name', lambda image, _: image.name), Field('links', _links))
+_COMMON = (
+    Field('id', lambda image, _: image.id, kind=kinds.TEXT),
+    Field('name', lambda image, _: image.name, kind=kinds.maybe(kinds.TEXT)),
+    Field('links', _links, kind=kinds.LINKS))
 BRIEF = View(*_COMMON)
 IMAGE = View(
     *_COMMON,
-    Field('status', lambda image, _: _STATES.get(image.status, ('UNKNOWN', 0))[0]),
-    Field('progress', lambda image, _: _STATES.get(image.status, ('UNKNOWN', 0))[1]),
-    Field('minDisk', lambda image, _: image.min_disk),
-    Field('minRam', lambda image, _: image.min_ram),
-    Field('created', lambda image, _: image.created_at),
-    Field('updated', lambda image, _: image.updated_at),
-    Field('metadata', lambda image, _: dict(image.properties)),
-    Field('OS-EXT-IMG-SIZE:size', lambda image, _: image.size or 0),
-    Field('OS-DCF:diskConfig', _disk_config, sometimes=True),
-    Field('server', _server, sometimes=True))
+    Field('status', lambda image, _: _STATES.get(image.status, ('UNKNOWN', 0))[0], kind=kinds.TEXT),
+    Field('progress', lambda image, _: _STATES.get(image.status, ('UNKNOWN', 0))[1], kind=kinds.INTEGER),
+    Field('minDisk', lambda image, _: image.min_disk, kind=kinds.INTEGER),
+    Field('minRam', lambda image, _: image.min_ram, kind=kinds.INTEGER),
+    Field('created', lambda image, _: image.created_at, kind=kinds.TIME),
+    Field('updated', lambda image, _: image.updated_at, kind=kinds.TIME),
+    Field('metadata', lambda image, _: dict(image.properties), kind=kinds.mapped(kinds.ANY)),
+    Field('OS-EXT-IMG-SIZE:size', lambda image, _: image.size or 0, kind=kinds.INTEGER),
+    Field('OS-DCF:diskConfig', _disk_config, sometimes=True, kind=kinds.word('AUTO', 'MANUAL')),
+    Field('server', _server, sometimes=True, kind=kinds.record({'id': kinds.TEXT, 'links': kinds.LINKS})))
+_ALL_METADATA = kinds.under('metadata', kinds.mapped(kinds.ANY))
+_META = kinds.under('meta', kinds.mapped(kinds.ANY))
 
 # ----------------------------------------------------------------- handlers
 
@@ -154,11 +159,11 @@ ENDPOINTS = (
     GET('/images/detail', index, when=_IMAGES, query=LIST_QUERY, show=many('images', IMAGE), errors=(400,)),
     GET('/images', index, when=_IMAGES, query=LIST_QUERY, show=many('images', BRIEF), errors=(400,)),
     GET('/images/{id}', show, when=_IMAGES, show=one('image', IMAGE)),
-    DELETE('/images/{id}', delete, when=_IMAGES, answers=answer(204)),
-    GET(_ALL, metadata_index, when=_METADATA),
-    POST(_ALL, metadata_create, when=_METADATA, body=METADATA, errors=(400,)),
-    PUT(_ALL, metadata_replace, when=_METADATA, body=METADATA, errors=(400,)),
-    GET(_ONE, metadata_show, when=_METADATA),
-    PUT(_ONE, metadata_update, when=_METADATA, body=ITEM, errors=(400,)),
-    DELETE(_ONE, metadata_delete, when=_METADATA, answers=answer(204)),
+    DELETE('/images/{id}', delete, when=_IMAGES, answers=answer(204), errors=(403,)),
+    GET(_ALL, metadata_index, when=_METADATA, reply=_ALL_METADATA, errors=(403,)),
+    POST(_ALL, metadata_create, when=_METADATA, body=METADATA, reply=_ALL_METADATA, errors=(400, 403)),
+    PUT(_ALL, metadata_replace, when=_METADATA, body=METADATA, reply=_ALL_METADATA, errors=(400, 403)),
+    GET(_ONE, metadata_show, when=_METADATA, reply=_META, errors=(403,)),
+    PUT(_ONE, metadata_update, when=_METADATA, body=ITEM, reply=_META, errors=(400, 403)),
+    DELETE(_ONE, metadata_delete, when=_METADATA, answers=answer(204), errors=(403,)),
 )

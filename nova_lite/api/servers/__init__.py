@@ -30,6 +30,7 @@ from nova_lite.api.servers import (
     view,
 )
 from nova_lite.api.servers.acting import action
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.endpoint import DELETE, GET, POST, PUT, answer, many, one
 from nova_lite.wsgi.window import since, until
 
@@ -49,14 +50,17 @@ RULES = (
 _METADATA = '/servers/{server_id}/metadata'
 _TAGS = '/servers/{server_id}/tags'
 _IPS = '/servers/{server_id}/ips'
+_ITEMS = kinds.under('metadata', kinds.TEXTS)
+_ITEM = kinds.under('meta', kinds.TEXTS)
+_WORDS = kinds.under('tags', kinds.listed(kinds.TEXT))
 
 SERVERS = (
     GET('/servers/detail', listing.detail, rule=rules.DETAIL, query=listing.QUERY, flags=listing.FLAGS,
         show=many('servers', view.SERVER, op='detail'), errors=(400, 403)),
     GET('/servers', listing.index, rule=rules.INDEX, query=listing.QUERY, flags=listing.FLAGS,
         show=many('servers', view.BRIEF), errors=(400, 403)),
-    POST('/servers', create.create, rule=rules.CREATE, body=bodies.CREATE, flags=create.FLAGS,
-         answers=answer(202), errors=(400, 403, 409)),
+    POST('/servers', create.create, rule=rules.CREATE, body=bodies.CREATE, query=create.QUERY, flags=create.FLAGS,
+         reply=create.REPLY, answers=(answer(202), answer(200)), errors=(400, 403, 409, 501)),
     GET('/servers/{id}', handlers.show, load=handlers.find_to_show, rule=rules.SHOW, query=shared.NOTHING_KNOWN,
         show=one('server', view.SERVER), errors=(404,)),
     PUT('/servers/{id}', handlers.update, load=handlers.find, rule=rules.UPDATE, body=bodies.UPDATE,
@@ -76,7 +80,7 @@ ACTIONS = (
     action('unlock', actions.unlock, rules.UNLOCK, bodies.bare('unlock'), errors=(404,)),
     action('os-resetState', actions.reset_state, rules.RESET_STATE, bodies.RESET_STATE, errors=(404,)),
     action('os-getConsoleOutput', actions.console_output, rules.CONSOLE_OUTPUT, bodies.CONSOLE_OUTPUT,
-           answers=answer(200), errors=(404, 409, 501)),
+           answers=answer(200), reply=kinds.under('output', kinds.TEXT), errors=(404, 409, 501)),
     *consoles.ACTIONS,
     *deletion.ACTIONS,
     *guest.ACTIONS,
@@ -98,32 +102,33 @@ _ALIAS = tuple(
 
 PARTS = (
     GET(_METADATA, metadata.index, load=metadata.find_with_metadata, rule=rules.METADATA['index'],
-        query=shared.NOTHING_KNOWN, errors=(404,)),
+        query=shared.NOTHING_KNOWN, reply=_ITEMS, errors=(404,)),
     POST(_METADATA, metadata.create, load=metadata.find, rule=rules.METADATA['create'], body=bodies.ALL_METADATA,
-         errors=(403, 404, 409)),
+         reply=_ITEMS, errors=(403, 404, 409)),
     PUT(_METADATA, metadata.update_all, load=metadata.find, rule=rules.METADATA['update_all'],
-        body=bodies.ALL_METADATA, errors=(403, 404, 409)),
+        body=bodies.ALL_METADATA, reply=_ITEMS, errors=(403, 404, 409)),
     GET(_METADATA + '/{key}', metadata.show, load=metadata.find_with_metadata, rule=rules.METADATA['show'],
-        query=shared.NOTHING_KNOWN, errors=(404,)),
+        query=shared.NOTHING_KNOWN, reply=_ITEM, errors=(404,)),
     PUT(_METADATA + '/{key}', metadata.update, load=metadata.find, rule=rules.METADATA['update'],
-        body=bodies.ONE_ITEM, errors=(400, 403, 404, 409)),
+        body=bodies.ONE_ITEM, reply=_ITEM, errors=(400, 403, 404, 409)),
     DELETE(_METADATA + '/{key}', metadata.delete, load=metadata.find, rule=rules.METADATA['delete'],
            answers=answer(204), errors=(404, 409)),
     GET(_TAGS, tags.index, load=metadata.find, rule=rules.TAGS['index'], when=since(26),
-        errors=(404,)),
+        reply=_WORDS, errors=(404,)),
     PUT(_TAGS, tags.update_all, load=metadata.find, rule=rules.TAGS['update_all'], when=since(26),
-        body=bodies.ALL_TAGS, errors=(404, 409)),
+        body=bodies.ALL_TAGS, reply=_WORDS, errors=(404, 409)),
     DELETE(_TAGS, tags.delete_all, load=metadata.find, rule=rules.TAGS['delete_all'], when=since(26),
            answers=answer(204), errors=(404, 409)),
     GET(_TAGS + '/{tag}', tags.show, load=metadata.find, rule=rules.TAGS['show'], when=since(26),
         answers=answer(204), errors=(404,)),
     PUT(_TAGS + '/{tag}', tags.update, load=metadata.find, rule=rules.TAGS['update'], when=since(26),
-        answers=answer(201), errors=(400, 404, 409)),
+        answers=(answer(201), answer(204)), errors=(400, 404, 409)),
     DELETE(_TAGS + '/{tag}', tags.delete, load=metadata.find, rule=rules.TAGS['delete'], when=since(26),
            answers=answer(204), errors=(404, 409)),
-    GET(_IPS, ips.index, load=ips.find, rule=rules.IPS_INDEX, query=shared.NOTHING_KNOWN, errors=(404,)),
+    GET(_IPS, ips.index, load=ips.find, rule=rules.IPS_INDEX, query=shared.NOTHING_KNOWN,
+        reply=kinds.under('addresses', view.ADDRESSES), errors=(404,)),
     GET(_IPS + '/{network_label}', ips.show, load=ips.find, rule=rules.IPS_SHOW, query=shared.NOTHING_KNOWN,
-        errors=(404,)),
+        reply=view.ADDRESSES, errors=(404,)),
 )
 
 ENDPOINTS = SERVERS + ACTIONS + consoles.ENDPOINTS + PARTS + _ALIAS

@@ -10,6 +10,7 @@ from nova_lite.api.servers import handlers
 from nova_lite.api.servers.acting import action
 from nova_lite.auth import policy
 from nova_lite.ops import console as ops
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.body import Choice, Object, Prop, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import POST, answer
@@ -65,10 +66,13 @@ def open_by_action(call: Call) -> dict[str, Any]:
 
 ACTIONS = tuple(
     action(name, open_by_action, RULE, wrapped(name, Object(Prop('type', _enum(kind), required=True))),
-           when=until(5), answers=answer(200), errors=_ERRORS)
+           when=until(5), answers=answer(200),
+           reply=kinds.under('console', kinds.record({'type': kinds.TEXT, 'url': kinds.TEXT})), errors=_ERRORS)
     for name, kind in (('os-getVNCConsole', 'novnc'), ('os-getSPICEConsole', 'spice-html5'),
                        ('os-getSerialConsole', 'serial')))
 
 ENDPOINTS = (
-    POST(_PATH, create, load=find, rule=RULE, body=BODY, when=since(6), errors=_ERRORS),
+    POST(_PATH, create, load=find, rule=RULE, body=BODY, when=since(6),
+         reply=kinds.under('remote_console', kinds.record(dict.fromkeys(('protocol', 'type', 'url'), kinds.TEXT))),
+         errors=_ERRORS),
 )

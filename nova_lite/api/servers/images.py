@@ -8,11 +8,11 @@ from nova_lite.api.servers import bodies
 from nova_lite.api.servers.acting import action
 from nova_lite.auth import policy
 from nova_lite.ops import snapshot as ops
-from nova_lite.wsgi import formats
+from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi.body import Object, Prop, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import Raw
-from nova_lite.wsgi.window import until
+from nova_lite.wsgi.window import since, until
 
 IMAGE = 'os_compute_api:servers:create_image'
 BACKUP = 'os_compute_api:os-create-backup'
@@ -32,6 +32,7 @@ BACKUP_BODY = wrapped('createBackup', Object(
     Prop('rotation', formats.COUNT, required=True),
     Prop('metadata', formats.METADATA)))
 
+_MADE = kinds.record({'image_id': kinds.UUID})
 QUOTA = 'metadata of images have a quota'
 LOCATION = 'the answer is a header'
 FLAGS = ((QUOTA, until(38)), (LOCATION, until(44)))
@@ -70,6 +71,10 @@ def _location(call: Call, image_id: str) -> str:
 
 
 ACTIONS = (
-    action('createImage', create_image, IMAGE, BODY, flags=FLAGS, errors=(400, 403, 404, 409, 501)),
-    action('createBackup', create_backup, BACKUP, BACKUP_BODY, flags=FLAGS, errors=(400, 403, 404, 409, 501)),
+    action('createImage', create_image, IMAGE, BODY, flags=FLAGS, reply=((_MADE, since(45)),),
+           errors=(400, 403, 404, 409, 501)),
+    # With a rotation of none, none is made.
+    action('createBackup', create_backup, BACKUP, BACKUP_BODY, flags=FLAGS,
+           reply=((kinds.or_nothing(_MADE), since(45)),),
+           errors=(400, 403, 404, 409, 501)),
 )

@@ -13,6 +13,7 @@ from nova_lite.auth import policy
 from nova_lite.ops import evacuate as evacuation
 from nova_lite.ops import live_migrate as live
 from nova_lite.ops import resize as ops
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.body import Choice, Object, Prop, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import answer
@@ -143,5 +144,5 @@ ACTIONS = (
     action('migrate', migrate, MIGRATE, MIGRATE_BODY, flags=MIGRATE_FLAGS, errors=(400, 403, 404, 409, 501)),
     action('os-migrateLive', live_migrate, LIVE, LIVE_BODY, flags=LIVE_FLAGS, errors=(400, 403, 404, 409, 501)),
     action('evacuate', evacuate, EVACUATE, EVACUATE_BODY, flags=EVACUATE_FLAGS, answers=answer(200),
-           errors=(400, 403, 404, 409)),
+           reply=((kinds.record({}, {'adminPass': kinds.TEXT}), until(13)),), errors=(400, 403, 404, 409)),
 )

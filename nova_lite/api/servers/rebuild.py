@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rebuild. Source: compute API reference, "Servers - run an action"; microversions 2.19 (description), 2.54
 (key_name), 2.57 (user_data; no more personality), 2.63 (certificates), 2.75 (answers like show), 2.90 and 2.94
-(hostname)."""
+(hostname), 2.93 (servers on volumes)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from nova_lite.api.servers import bodies, view
 from nova_lite.api.servers.acting import action, password, shown_password
 from nova_lite.auth import policy
 from nova_lite.ops import rebuild as ops
-from nova_lite.wsgi import formats
+from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi.body import Array, Object, Prop, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import Raw, one
@@ -49,8 +49,12 @@ BODY = wrapped('rebuild', Object(
 
 NAME_IS_DESCRIPTION = 'a server without a description is described by its name'
 SHOWS_USER_DATA = 'the answer shows the user data'
-FLAGS = ((NAME_IS_DESCRIPTION, until(18)), (SHOWS_USER_DATA, since(57)))
+ON_VOLUME = 'the root volume of a server is written over'
+FLAGS = ((NAME_IS_DESCRIPTION, until(18)), (SHOWS_USER_DATA, since(57)), (ON_VOLUME, since(93)))
 
+# What the answer shows beside the server.
+_PASSWORD = {'adminPass': kinds.TEXT}
+_USER_DATA = {'user_data': kinds.maybe(kinds.TEXT)}
 # Words of the body, and the columns that they change.
 _COLUMNS = {'OS-DCF:diskConfig': 'disk_config', 'accessIPv4': 'access_ip_v4', 'accessIPv6': 'access_ip_v6',
             'description': 'description', 'hostname': 'hostname', 'metadata': 'metadata', 'user_data': 'user_data',
@@ -66,7 +70,7 @@ def rebuild(call: Call) -> Raw:
     row = ops.rebuild(call.services, call.context, ops.RebuildServer(
         call.target, _image(call, body['imageRef']), made, _values(call, body), body.get('key_name', ops.KEEP),
         tuple(body.get('personality', ())), formats.as_bool(body.get('preserve_ephemeral', False)),
-        call.context.is_admin))
+        call.has(ON_VOLUME), call.context.is_admin))
     rendering = call.rendering()
     shown = call.plan.render([row], rendering)[0] if call.plan else {}
     if call.has(SHOWS_USER_DATA):
@@ -94,6 +98,7 @@ def _image(call: Call, image_ref: str) -> Any:
 
 ACTIONS = (
     action('rebuild', rebuild, REBUILD, BODY, flags=FLAGS, errors=(400, 403, 404, 409),
-           show=(one('server', view.SERVER, op='rebuild', when=until(74)),
-                 one('server', view.SERVER, when=since(75)))),
+           show=(one('server', view.SERVER, op='rebuild', when=until(56), more=_PASSWORD),
+                 one('server', view.SERVER, op='rebuild', when=only(57, 74), more=_PASSWORD | _USER_DATA),
+                 one('server', view.SERVER, when=since(75), more=_PASSWORD | _USER_DATA))),
 )

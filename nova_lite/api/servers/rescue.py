@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rescue. Source: compute API reference, "Servers - run an action"."""
+"""Rescue. Source: compute API reference, "Servers - run an action"; microversion 2.87 (servers on volumes)."""
 
 from nova_lite.api.servers import bodies
 from nova_lite.api.servers.acting import action, password, shown_password
 from nova_lite.auth import policy
 from nova_lite.ops import rescue as ops
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.body import Choice, Object, Prop, wrapped
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import answer
 from nova_lite.wsgi.formats import NULL, UUID
-from nova_lite.wsgi.window import ALWAYS
+from nova_lite.wsgi.window import ALWAYS, since
 
 RESCUE = 'os_compute_api:os-rescue'
 UNRESCUE = 'os_compute_api:os-unrescue'
@@ -25,12 +26,15 @@ BODY = wrapped('rescue', Choice((NULL, ALWAYS), (Object(
     Prop('rescue_image_ref', UUID)), ALWAYS)))
 
 
+ON_VOLUME = 'a server on a volume can be rescued'
+
+
 def rescue(call: Call) -> dict[str, str]:
     """Boot a server from another image, to mend its disk."""
     body = call.body or {}
     made = password(call, body.get('adminPass'))
     ops.rescue(call.services, call.context, ops.RescueServer(
-        call.target, made, body.get('rescue_image_ref'), call.context.is_admin))
+        call.target, made, body.get('rescue_image_ref'), call.has(ON_VOLUME), call.context.is_admin))
     return shown_password(call, made)
 
 
@@ -40,6 +44,7 @@ def unrescue(call: Call) -> None:
 
 
 ACTIONS = (
-    action('rescue', rescue, RESCUE, BODY, answers=answer(200), errors=(400, 404, 409, 501)),
+    action('rescue', rescue, RESCUE, BODY, flags=((ON_VOLUME, since(87)),), answers=answer(200),
+           reply=kinds.record({}, {'adminPass': kinds.TEXT}), errors=(400, 404, 409, 501)),
     action('unrescue', unrescue, UNRESCUE, bodies.bare('unrescue'), errors=(404, 409, 501)),
 )

@@ -19,6 +19,7 @@ FORCED_HOST = _SERVERS + 'create:forced_host'
 DESTINATION = 'compute:servers:create:requested_destination'
 ATTACH_VOLUME = _SERVERS + 'create:attach_volume'
 ATTACH_NETWORK = _SERVERS + 'create:attach_network'
+EXTERNAL_NETWORK = 'network:attach_external_network'
 TRUSTED_CERTS = _SERVERS + 'create:trusted_certs'
 ZERO_DISK = _SERVERS + 'create:zero_disk_flavor'
 UPDATE = _SERVERS + 'update'
@@ -67,6 +68,8 @@ RULES = (
                 ('POST', '/servers')),
     policy.rule(ATTACH_VOLUME, policy.MEMBER_OR_ADMIN, 'Create a server with volumes.', ('POST', '/servers')),
     policy.rule(ATTACH_NETWORK, policy.MEMBER_OR_ADMIN, 'Create a server on networks.', ('POST', '/servers')),
+    policy.rule(EXTERNAL_NETWORK, policy.ADMIN, 'Put a server on a network that leads outside.',
+                ('POST', '/servers'), ('POST', '/servers/{server_id}/os-interface')),
     policy.rule(TRUSTED_CERTS, policy.MEMBER_OR_ADMIN, 'Create a server with trusted image certificates.',
                 ('POST', '/servers')),
     policy.rule(ZERO_DISK, policy.ADMIN, 'Create a server from an image with a flavor whose disk is 0.',

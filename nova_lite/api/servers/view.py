@@ -12,6 +12,7 @@ from nova_lite.api import shared
 from nova_lite.api.servers import rules
 from nova_lite.db.queries import server_groups, services, tags
 from nova_lite.model import states, times
+from nova_lite.wsgi import kinds
 from nova_lite.wsgi.view import OMIT, Field, Rendering, View, column
 from nova_lite.wsgi.window import only, since, until
 
@@ -99,8 +100,21 @@ def _fault(row: Any, rendering: Rendering) -> Any:
     return shown
 
 
+def _security_groups(row: Any, rendering: Rendering) -> Any:
+    return [{'name': name} for name in row.security_groups] if row.security_groups else OMIT
+
+
 def _hints(row: Any, rendering: Rendering) -> dict[str, Any]:
     return {name: value if isinstance(value, list) else [value] for name, value in row.scheduler_hints.items()}
+
+
+def _volumes(row: Any, rendering: Rendering) -> list[dict[str, Any]]:
+    return [{'id': one['volume_id']} for one in row.block_devices or () if one['volume_id']]
+
+
+def _volumes_and_ends(row: Any, rendering: Rendering) -> list[dict[str, Any]]:
+    return [{'id': one['volume_id'], 'delete_on_termination': one['delete_on_termination']}
+            for one in row.block_devices or () if one['volume_id']]
 
 
 def _instance_name(row: Any, rendering: Rendering) -> str:
@@ -183,76 +197,112 @@ LOADERS = {'tags': _load_tags, 'groups': _load_groups, 'host_status': _load_host
 # -------------------------------------------------------------------- views
 
 
+_TEXT = kinds.maybe(kinds.TEXT)
+
+
 def _attribute(name: str, source: str, **more: Any) -> Field:
-    return column(f'OS-EXT-SRV-ATTR:{name}', source, ops=FULL, rule=rules.EXTENDED_ATTRIBUTES, **more)
+    return column(f'OS-EXT-SRV-ATTR:{name}', source, ops=FULL, rule=rules.EXTENDED_ATTRIBUTES,
+                  **{'kind': _TEXT, **more})
 
 
 def _or_empty(name: str, source: str, **more: Any) -> Field:
-    return Field(name, lambda row, _: getattr(row, source) or '', columns=(source,), **more)
+    return Field(name, lambda row, _: getattr(row, source) or '', columns=(source,), kind=kinds.TEXT, **more)
+
+
+def _addressed(fields: Mapping[str, kinds.Kind]) -> kinds.Kind:
+    return kinds.mapped(kinds.listed(kinds.record({'version': kinds.INTEGER, 'addr': kinds.TEXT, **fields})))
+
+
+# The shorter answers and /servers/{id}/ips; the full ones.
+ADDRESSES = _addressed({})
+_ADDRESSES = _addressed({'OS-EXT-IPS:type': kinds.word('fixed', 'floating'), 'OS-EXT-IPS-MAC:mac_addr': kinds.TEXT})
+_LINKED = {'id': kinds.TEXT, 'links': kinds.LINKS}
+# A server that boots from a volume has no image.
+_IMAGE = {'anyOf': [kinds.word(''), kinds.record(_LINKED)]}
+_IMAGE_WITH_PROPERTIES = {'anyOf': [
+    kinds.word(''), kinds.record({**_LINKED, 'properties': kinds.mapped(kinds.ANY)})]}
+_FLAVOR = {'original_name': kinds.TEXT,
+           **dict.fromkeys(('vcpus', 'ram', 'disk', 'ephemeral', 'swap'), kinds.INTEGER)}
+_FAULT = kinds.record({'code': kinds.INTEGER, 'created': kinds.TIME, 'message': kinds.TEXT}, {'details': kinds.TEXT})
+_POWER = {'type': 'integer', 'enum': [0, 1, 3, 4, 6, 7]}
+_VOLUME = kinds.record({'id': kinds.UUID}, {'delete_on_termination': kinds.BOOLEAN})
 
 
 SERVER = View(
-    column('id', 'uuid'),
-    column('name'),
-    Field('status', _status, columns=('vm_state', 'task_state')),
-    column('tenant_id', 'project_id'),
-    column('user_id'),
-    column('metadata'),
-    Field('hostId', lambda row, _: shared.host_id(row.project_id, row.host), columns=('project_id', 'host')),
-    Field('image', _image, until(97), columns=('image_ref',)),
-    Field('image', _image_with_properties, since(98), columns=('image_ref', 'image_properties')),
-    Field('flavor', _flavor_link, until(46), columns=('flavor_id',)),
-    Field('flavor', _flavor, since(47), columns=('flavor',)),
-    Field('flavor', _flavor_with_specs, since(47), rule=rules.EXTRA_SPECS, columns=('flavor',)),
-    Field('created', _created, columns=('created_at',)),
-    Field('updated', _updated, columns=('updated_at',)),
-    Field('addresses', addresses, ops=SHORTER, columns=('addresses',)),
-    Field('addresses', _addresses_in_full, ops=FULL, columns=('addresses',)),
+    column('id', 'uuid', kind=kinds.UUID),
+    column('name', kind=kinds.TEXT),
+    Field('status', _status, columns=('vm_state', 'task_state'), kind=kinds.TEXT),
+    column('tenant_id', 'project_id', kind=kinds.TEXT),
+    column('user_id', kind=kinds.TEXT),
+    column('metadata', kind=kinds.TEXTS),
+    Field('hostId', lambda row, _: shared.host_id(row.project_id, row.host), columns=('project_id', 'host'),
+          kind=kinds.TEXT),
+    Field('image', _image, until(97), columns=('image_ref',), kind=_IMAGE),
+    Field('image', _image_with_properties, since(98), columns=('image_ref', 'image_properties'),
+          kind=_IMAGE_WITH_PROPERTIES),
+    Field('flavor', _flavor_link, until(46), columns=('flavor_id',), kind=kinds.record(_LINKED)),
+    Field('flavor', _flavor, since(47), columns=('flavor',), kind=kinds.record(_FLAVOR)),
+    Field('flavor', _flavor_with_specs, since(47), rule=rules.EXTRA_SPECS, columns=('flavor',),
+          kind=kinds.record({**_FLAVOR, 'extra_specs': kinds.TEXTS})),
+    Field('created', _created, columns=('created_at',), kind=kinds.TIME),
+    Field('updated', _updated, columns=('updated_at',), kind=kinds.TIME),
+    Field('addresses', addresses, ops=SHORTER, columns=('addresses',), kind=ADDRESSES),
+    Field('addresses', _addresses_in_full, ops=FULL, columns=('addresses',), kind=_ADDRESSES),
     _or_empty('accessIPv4', 'access_ip_v4'),
     _or_empty('accessIPv6', 'access_ip_v6'),
-    Field('links', links, columns=('uuid',)),
-    column('OS-DCF:diskConfig', 'disk_config'),
-    Field('progress', _progress, columns=('progress', 'vm_state', 'task_state'), sometimes=True),
-    Field('fault', _fault, columns=('fault', 'vm_state', 'task_state'), sometimes=True),
-    Field('OS-EXT-AZ:availability_zone', _zone, ops=FULL, columns=('availability_zone', 'pinned_availability_zone')),
-    Field('config_drive', lambda row, _: 'True' if row.config_drive else '', ops=FULL, columns=('config_drive',)),
-    column('key_name', ops=FULL),
-    column('key_name', when=only(54, 74), ops=frozenset(('rebuild',))),
+    Field('links', links, columns=('uuid',), kind=kinds.LINKS),
+    column('OS-DCF:diskConfig', 'disk_config', kind=kinds.word('AUTO', 'MANUAL')),
+    Field('progress', _progress, columns=('progress', 'vm_state', 'task_state'), sometimes=True, kind=kinds.INTEGER),
+    Field('fault', _fault, columns=('fault', 'vm_state', 'task_state'), sometimes=True, kind=_FAULT),
+    Field('OS-EXT-AZ:availability_zone', _zone, ops=FULL, columns=('availability_zone', 'pinned_availability_zone'),
+          kind=kinds.TEXT),
+    Field('config_drive', lambda row, _: 'True' if row.config_drive else '', ops=FULL, columns=('config_drive',),
+          kind=kinds.word('', 'True')),
+    column('key_name', ops=FULL, kind=_TEXT),
+    column('key_name', when=only(54, 74), ops=frozenset(('rebuild',)), kind=_TEXT),
     Field('OS-SRV-USG:launched_at', lambda row, _: shared.wire_time_us(row.launched_at), ops=FULL,
-          columns=('launched_at',)),
+          columns=('launched_at',), kind=kinds.maybe(kinds.TIME_US)),
     Field('OS-SRV-USG:terminated_at', lambda row, _: shared.wire_time_us(row.terminated_at), ops=FULL,
-          columns=('terminated_at',)),
-    column('OS-EXT-STS:task_state', 'task_state', ops=FULL),
-    column('OS-EXT-STS:vm_state', 'vm_state', ops=FULL),
-    column('OS-EXT-STS:power_state', 'power_state', ops=FULL),
-    Field('os-extended-volumes:volumes_attached', lambda row, _: [], ops=FULL),
+          columns=('terminated_at',), kind=kinds.maybe(kinds.TIME_US)),
+    column('OS-EXT-STS:task_state', 'task_state', ops=FULL, kind=_TEXT),
+    column('OS-EXT-STS:vm_state', 'vm_state', ops=FULL, kind=kinds.TEXT),
+    column('OS-EXT-STS:power_state', 'power_state', ops=FULL, kind=_POWER),
+    Field('security_groups', _security_groups, ops=FULL, columns=('security_groups',), sometimes=True,
+          kind=kinds.listed(kinds.under('name', kinds.TEXT))),
+    Field('os-extended-volumes:volumes_attached', _volumes, until(2), ops=FULL, columns=('block_devices',),
+          kind=kinds.listed(kinds.under('id', kinds.UUID))),
+    Field('os-extended-volumes:volumes_attached', _volumes_and_ends, since(3), ops=FULL, columns=('block_devices',),
+          kind=kinds.listed(_VOLUME)),
     _attribute('host', 'host'),
     _attribute('hypervisor_hostname', 'node'),
     Field('OS-EXT-SRV-ATTR:instance_name', _instance_name, ops=FULL, rule=rules.EXTENDED_ATTRIBUTES,
-          columns=('id',), needs=('name_template',)),
+          columns=('id',), needs=('name_template',), kind=kinds.TEXT),
     _attribute('reservation_id', 'reservation_id', when=since(3)),
-    _attribute('launch_index', 'launch_index', when=since(3)),
+    _attribute('launch_index', 'launch_index', when=since(3), kind=kinds.INTEGER),
     _or_empty('OS-EXT-SRV-ATTR:kernel_id', 'kernel_id', when=since(3), ops=FULL, rule=rules.EXTENDED_ATTRIBUTES),
     _or_empty('OS-EXT-SRV-ATTR:ramdisk_id', 'ramdisk_id', when=since(3), ops=FULL, rule=rules.EXTENDED_ATTRIBUTES),
     _attribute('root_device_name', 'root_device_name', when=since(3)),
     _attribute('user_data', 'user_data', when=since(3)),
     _attribute('hostname', 'hostname', when=only(3, 89)),
-    column('OS-EXT-SRV-ATTR:hostname', 'hostname', since(90), ops=FULL),
-    column('locked', when=since(9)),
+    column('OS-EXT-SRV-ATTR:hostname', 'hostname', since(90), ops=FULL, kind=_TEXT),
+    column('locked', when=since(9), kind=kinds.BOOLEAN),
     Field('host_status', _unknown_host, since(16), ops=FULL, rule=rules.UNKNOWN_ONLY, columns=('host',),
-          needs=('host_status',), sometimes=True),
+          needs=('host_status',), sometimes=True, kind=kinds.TEXT),
     Field('host_status', _host_status, since(16), ops=FULL, rule=rules.HOST_STATUS, columns=('host',),
-          needs=('host_status',)),
-    column('description', when=since(19)),
-    Field('tags', _tags, since(26), columns=('uuid',), needs=('tags',)),
-    column('trusted_image_certificates', when=since(63)),
-    Field('server_groups', _groups, since(71), ops=SINGLE, columns=('uuid', 'scheduler_hints'), needs=('groups',)),
-    column('locked_reason', when=since(73)),
-    column('pinned_availability_zone', when=since(96)),
-    Field('scheduler_hints', _hints, since(100), columns=('scheduler_hints',)),
+          needs=('host_status',), kind=kinds.word(UP, DOWN, MAINTENANCE, UNKNOWN, '')),
+    column('description', when=since(19), kind=_TEXT),
+    Field('tags', _tags, since(26), columns=('uuid',), needs=('tags',), kind=kinds.listed(kinds.TEXT)),
+    column('trusted_image_certificates', when=since(63), kind=kinds.maybe(kinds.listed(kinds.TEXT))),
+    Field('server_groups', _groups, since(71), ops=SINGLE, columns=('uuid', 'scheduler_hints'), needs=('groups',),
+          kind=kinds.listed(kinds.UUID)),
+    column('locked_reason', when=since(73), kind=_TEXT),
+    column('pinned_availability_zone', when=since(96), kind=_TEXT),
+    Field('scheduler_hints', _hints, since(100), columns=('scheduler_hints',),
+          kind=kinds.mapped(kinds.listed(kinds.ANY))),
     loaders=LOADERS)
 
-BRIEF = View(column('id', 'uuid'), column('name'), Field('links', links, columns=('uuid',)))
+BRIEF = View(column('id', 'uuid', kind=kinds.UUID), column('name', kind=kinds.TEXT),
+             Field('links', links, columns=('uuid',), kind=kinds.LINKS))
 
 # One row is read in one piece before it is known what the caller may see.
 COLUMNS = frozenset(name for field in SERVER.fields for name in field.columns) | {'deleted'}

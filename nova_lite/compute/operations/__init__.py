@@ -2,6 +2,7 @@
 """What a host can be asked to do: one module per kind of operation, each a list of steps."""
 
 from nova_lite.compute.operations import (
+    attach_interface,
     backup,
     build,
     crash_dump,
@@ -24,6 +25,7 @@ from nova_lite.compute.operations import (
     unpause,
     unrescue,
     unshelve,
+    volumes,
 )
 from nova_lite.compute.procedure import Procedure
 
@@ -42,6 +44,7 @@ PROCEDURES: dict[str, Procedure] = {
     'set_password': set_password.PROCEDURE,
     'shelve': shelve.PROCEDURE,
     'shelve_offload': shelve_offload.PROCEDURE,
+    'shelve_on_volume': shelve.ON_VOLUME,
     'snapshot': snapshot.PROCEDURE,
     'soft_delete': soft_delete.PROCEDURE,
     'start': start.PROCEDURE,
@@ -50,5 +53,7 @@ PROCEDURES: dict[str, Procedure] = {
     'unpause': unpause.PROCEDURE,
     'unrescue': unrescue.PROCEDURE,
     'unshelve': unshelve.PROCEDURE,
+    **attach_interface.PROCEDURES,
     **move.PROCEDURES,
+    **volumes.PROCEDURES,
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.compute.procedure import Job, Procedure, Step
+from nova_lite.model import block_devices
 from nova_lite.model.power import Power
 from nova_lite.virt import base as virt
 
@@ -29,7 +30,7 @@ def _mover(job: Job, live: bool = False) -> Any:
 def check_disk(job: Job) -> None:
     """A disk that would have to shrink is not touched: nobody knows what lies at its end."""
     old, new = job.server.flavor, job.operation.params['flavor']
-    for name in ('disk', 'ephemeral'):
+    for name in ('ephemeral',) if old.get(block_devices.ON_VOLUME) else ('disk', 'ephemeral'):
         if new.get(name, 0) < old.get(name, 0):
             raise errors.HypervisorError(
                 reason=f'The {name} of the server has {old[name]} GiB and cannot be made smaller; '

@@ -2,8 +2,7 @@
 """Compute hosts: what they have, what of it is given away, and who can take a server.
 
 ``vcpus_used`` and its like change only together with a row of ``allocations``, so the books are
-exact at every moment.  ``_REASONS`` is the one list of why a host is out of question: its conditions
-narrow the candidates, and its words explain why there are none.
+exact at every moment.
 """
 
 import datetime
@@ -12,23 +11,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
 from nova_lite.db import tables
-from nova_lite.db.conditions import contains
 from nova_lite.db.engine import Conn
+from nova_lite.db.queries.host_rules import Rule
 
 HOSTS = tables.hosts
 SERVICES = tables.services
 ALLOCATIONS = tables.allocations
 SERVERS = tables.servers
 COMPUTE = 'nova-compute'
-Reason = tuple[str, sa.ColumnElement[bool], sa.ColumnElement[int] | None]
 
-_FREE_VCPUS = HOSTS.c.vcpus_limit - HOSTS.c.vcpus_used
-_FREE_DISK = HOSTS.c.local_gb_limit - HOSTS.c.local_gb_used
-_JOIN = HOSTS.join(SERVICES, HOSTS.c.service_id == SERVICES.c.id)
+JOIN = HOSTS.join(SERVICES, HOSTS.c.service_id == SERVICES.c.id)
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Wanted:
     """What a host must have and be to take a server; one not heard since ``alive_since`` is down.
 
     ``together`` are the only hosts that the server's ``group`` allows, if there are any; ``apart`` are
-    those that it forbids.
+    those that it forbids.  ``rules`` are what the filters want.
     """
 
     vcpus: int
@@ -53,109 +48,7 @@ class Wanted:
     group: str = ''
     together: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Rejections:
-    """Why no host will do: (reason, number of hosts, most of what was wanted) and some hosts by name."""
-
-    hosts: int
-    counts: tuple[tuple[str, int, int | None], ...]
-    examples: tuple[tuple[str, str, int | None], ...]
-
-
-# The zone is one entry of an aggregate's metadata, which is stored as compact JSON text.
-_METADATA = sa.type_coerce(tables.aggregates.c.metadata, sa.Text)
-_ZONE_KEY = '"availability_zone":'
-_OF_HOST = sa.and_(tables.aggregate_hosts.c.host == HOSTS.c.host,
-                   tables.aggregates.c.id == tables.aggregate_hosts.c.aggregate_id)
-_ZONE_METADATA = (
-    sa.select(tables.aggregates.c.metadata).where(_OF_HOST, _METADATA.contains(_ZONE_KEY))
-    .order_by(tables.aggregates.c.id).limit(1).correlate(HOSTS).scalar_subquery().label('zone_metadata'))
-_SNAPSHOT = (
-    HOSTS.c.id, HOSTS.c.host, HOSTS.c.hypervisor_hostname, HOSTS.c.vcpus_limit, HOSTS.c.vcpus_used,
-    HOSTS.c.memory_mb_limit, HOSTS.c.memory_mb_used, HOSTS.c.local_gb_limit, HOSTS.c.local_gb_used,
-    HOSTS.c.memory_mb_free, HOSTS.c.servers, SERVICES.c.disabled, SERVICES.c.forced_down,
-    SERVICES.c.last_seen_at, _ZONE_METADATA)
-
-
-def zone_of(row: sa.Row[Any], default: str) -> str:
-    """The availability zone of a row of ``candidates``."""
-    return str((row.zone_metadata or {}).get('availability_zone') or default)
-
-
-def _in_zone(conn: Conn, wanted: Wanted) -> sa.ColumnElement[bool]:
-    if wanted.zone == wanted.default_zone:
-        return sa.not_(sa.exists().where(_OF_HOST, contains(conn, _METADATA, _ZONE_KEY)))
-    entry = _ZONE_KEY + orjson.dumps(wanted.zone).decode()
-    return sa.exists().where(_OF_HOST, contains(conn, _METADATA, entry))
-
-
-def _reasons(conn: Conn, wanted: Wanted) -> list[Reason]:
-    """(reason, condition of a host that is out for it, what the host has of it), first match counts."""
-    reasons: list[Reason] = []
-    if wanted.leaving is not None:
-        reasons.append(('leaving', HOSTS.c.host == wanted.leaving, None))
-    if wanted.tried:
-        reasons.append(('tried', HOSTS.c.host.in_(wanted.tried), None))
-    reasons.append(('down', sa.or_(
-        SERVICES.c.forced_down, SERVICES.c.last_seen_at.is_(None),
-        SERVICES.c.last_seen_at < wanted.alive_since), None))
-    if not wanted.disabled_too:
-        reasons.append(('disabled', SERVICES.c.disabled, None))
-    if wanted.zone is not None:
-        reasons.append(('zone', sa.not_(_in_zone(conn, wanted)), None))
-    if wanted.together:
-        reasons.append(('affinity', HOSTS.c.host.not_in(wanted.together), None))
-    if wanted.apart:
-        reasons.append(('anti-affinity', HOSTS.c.host.in_(wanted.apart), None))
-    return [
-        *reasons,
-        ('memory', HOSTS.c.memory_mb_free < wanted.memory_mb, HOSTS.c.memory_mb_free),
-        ('vcpus', _FREE_VCPUS < wanted.vcpus, _FREE_VCPUS),
-        ('disk', _FREE_DISK < wanted.local_gb, _FREE_DISK),
-    ]
-
-
-def _named(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-    named = []
-    if wanted.host is not None:
-        named.append(HOSTS.c.host == wanted.host)
-    if wanted.node is not None:
-        named.append(HOSTS.c.hypervisor_hostname == wanted.node)
-    return named
-
-
-def candidates(conn: Conn, wanted: Wanted, limit: int, *, most_free: bool = True,
-               after: tuple[int, int] | None = None) -> Sequence[sa.Row[Any]]:
-    """Hosts that can take the server, by free memory; ``after`` is (memory_mb_free, id) of the last one seen."""
-    query = sa.select(*_SNAPSHOT).select_from(_JOIN).where(
-        *_named(wanted), *(sa.not_(condition) for _, condition, _ in _reasons(conn, wanted)))
-    key = (HOSTS.c.memory_mb_free, HOSTS.c.id)
-    if after is not None:
-        # Spelt out, because MariaDB uses no index for a comparison of tuples.
-        free, row_id = after
-        less = HOSTS.c.memory_mb_free < free if most_free else HOSTS.c.memory_mb_free > free
-        tie = HOSTS.c.id < row_id if most_free else HOSTS.c.id > row_id
-        query = query.where(sa.or_(less, sa.and_(HOSTS.c.memory_mb_free == free, tie)))
-    query = query.order_by(*(column.desc() if most_free else column for column in key)).limit(limit)
-    return conn.execute(query).all()
-
-
-def rejections(conn: Conn, wanted: Wanted, examples: int = 50) -> Rejections:
-    """Why ``candidates`` found nothing."""
-    reasons = _reasons(conn, wanted)
-    reason = sa.case(*((condition, name) for name, condition, _ in reasons), else_='').label('reason')
-    had = sa.case(*((condition, sa.null() if value is None else value) for _, condition, value in reasons),
-                  else_=sa.null()).label('had')
-    judged = sa.select(HOSTS.c.host, reason, had).select_from(_JOIN).where(*_named(wanted)).subquery()
-    grouped = conn.execute(sa.select(judged.c.reason, sa.func.count(), sa.func.max(judged.c.had))
-                           .group_by(judged.c.reason)).all()
-    named = conn.execute(sa.select(judged.c.host, judged.c.reason, judged.c.had)
-                         .where(judged.c.reason != '').order_by(judged.c.host).limit(examples)).all()
-    order = {name: number for number, (name, _, _) in enumerate(reasons)}
-    counts = sorted((tuple(row) for row in grouped if row[0]), key=lambda count: order[count[0]])
-    return Rejections(sum(row[1] for row in grouped), tuple(counts), tuple(tuple(row) for row in named))
+    rules: tuple[Rule, ...] = ()
 
 
 _FITS = sa.and_(
@@ -171,6 +64,12 @@ _MORE = {
     'servers': HOSTS.c.servers + sa.bindparam('more_servers'),
 }
 _CLAIM = sa.update(HOSTS).where(_FITS).values(_MORE)
+# Nobody has come or gone since the host was looked at, and nobody is about to.
+_AS_SEEN = HOSTS.c.servers == sa.bindparam('seen_servers')
+_FREE = (sa.select(HOSTS.c.id).where(HOSTS.c.id == sa.bindparam('host_id'), _AS_SEEN)
+         .with_for_update(skip_locked=True, key_share=True))
+_CLAIM_IF_FREE = _CLAIM.where(HOSTS.c.id == _FREE.scalar_subquery())
+_CLAIM_AS_SEEN = _CLAIM.where(_AS_SEEN)
 _RELEASE = sa.update(HOSTS).where(HOSTS.c.id == sa.bindparam('host_id')).values(_MORE)
 _INSERT_ALLOCATION = sa.insert(ALLOCATIONS)
 _ALLOCATIONS_OF = sa.select(ALLOCATIONS).where(ALLOCATIONS.c.server_uuid == sa.bindparam('server'))
@@ -178,16 +77,31 @@ _DELETE_ALLOCATION = sa.delete(ALLOCATIONS).where(
     ALLOCATIONS.c.server_uuid == sa.bindparam('server'), ALLOCATIONS.c.host_id == sa.bindparam('host'))
 
 
-def claim(conn: sa.Connection, host_id: int, server_uuid: str, wanted: Wanted, now: datetime.datetime) -> bool:
-    """Give the host's resources to the server, unless it has not got them any more."""
-    if not conn.execute(_CLAIM, {
-            'host_id': host_id, 'more_vcpus': wanted.vcpus, 'more_memory': wanted.memory_mb,
-            'more_disk': wanted.local_gb, 'more_servers': 1}).rowcount:
+def claim(conn: sa.Connection, host_id: int, server_uuid: str, wanted: Wanted, now: datetime.datetime,
+          seen: int | None = None) -> bool:
+    """Give the host's resources to the server, unless it has not got them any more.
+
+    With ``seen`` it must also have as many servers as it had when somebody looked, and the answer comes at once:
+    False if another transaction is at the host.
+    """
+    values = {'host_id': host_id, 'more_vcpus': wanted.vcpus, 'more_memory': wanted.memory_mb,
+              'more_disk': wanted.local_gb, 'more_servers': 1}
+    claimed = conn.execute(_CLAIM, values) if seen is None else _claim_as_seen(conn, {**values, 'seen_servers': seen})
+    if claimed is None or not claimed.rowcount:
         return False
     conn.execute(_INSERT_ALLOCATION, {
         'server_uuid': server_uuid, 'host_id': host_id, 'vcpus': wanted.vcpus, 'memory_mb': wanted.memory_mb,
         'local_gb': wanted.local_gb, 'created_at': now})
     return True
+
+
+def _claim_as_seen(conn: sa.Connection, values: Mapping[str, Any]) -> sa.CursorResult[Any] | None:
+    if conn.dialect.name == 'postgresql':
+        return conn.execute(_CLAIM_IF_FREE, values)
+    # MariaDB does not update a table that the same statement reads; SQLite has one writer only.
+    if conn.dialect.name != 'sqlite' and conn.execute(_FREE, values).first() is None:
+        return None
+    return conn.execute(_CLAIM_AS_SEEN, values)
 
 
 def release(conn: sa.Connection, server_uuid: str, host_id: int | None = None) -> int:
@@ -248,11 +162,22 @@ def is_alive(conn: Conn, host: str, since: datetime.datetime) -> bool:
     return bool(conn.execute(_ALIVE, {'of_host': host, 'since': since}).scalar())
 
 
+_BUILD_FAILED = sa.update(HOSTS).where(HOSTS.c.host == sa.bindparam('of_host')).values(
+    failed_builds=HOSTS.c.failed_builds + 1)
+_BUILD_DONE = sa.update(HOSTS).where(
+    HOSTS.c.host == sa.bindparam('of_host'), HOSTS.c.failed_builds > 0).values(failed_builds=0)
+
+
+def note_build(conn: sa.Connection, host: str, done: bool) -> None:
+    """Count the builds that failed on a host since the last one that did not."""
+    conn.execute(_BUILD_DONE if done else _BUILD_FAILED, {'of_host': host})
+
+
 # ---------------------------------------------------------------- reads of the hypervisors room
 
 _WITH_SERVICE = sa.select(
     HOSTS, SERVICES.c.uuid.label('service_uuid'), SERVICES.c.disabled, SERVICES.c.disabled_reason,
-    SERVICES.c.forced_down, SERVICES.c.last_seen_at).select_from(_JOIN)
+    SERVICES.c.forced_down, SERVICES.c.last_seen_at).select_from(JOIN)
 
 
 def get(conn: Conn, *, host_uuid: str | None = None,
@@ -300,7 +225,7 @@ def statistics(conn: Conn) -> dict[str, int]:
     busy = (sa.select(sa.func.count()).select_from(SERVERS)
             .where(sa.not_(SERVERS.c.deleted), SERVERS.c.host.is_not(None), SERVERS.c.task_state.is_not(None))
             .scalar_subquery().label('workload'))
-    row = conn.execute(sa.select(sa.func.count().label('count'), *sums, least, busy).select_from(_JOIN)
+    row = conn.execute(sa.select(sa.func.count().label('count'), *sums, least, busy).select_from(JOIN)
                        .where(sa.not_(SERVICES.c.disabled))).one()
     return {name: int(value) for name, value in row._mapping.items()}
 

@@ -41,11 +41,15 @@ _FINISH = sa.update(OPERATIONS).where(_HELD).values(
 _PUT_BACK = sa.update(OPERATIONS).where(_HELD).values(
     state=PENDING, step='', owner=None, lease_until=sa.bindparam('until'),
     params=sa.bindparam('new_params', type_=tables.Json), updated_at=sa.bindparam('now'))
+_PUT_ASIDE = sa.update(OPERATIONS).where(_HELD).values(
+    state=PENDING, step='', owner=None, attempt=sa.bindparam('new_attempt'), lease_until=sa.bindparam('until'),
+    error=sa.bindparam('new_error', type_=tables.Json), updated_at=sa.bindparam('now'))
+_NOTE_ERROR = sa.update(OPERATIONS).where(_HELD).values(error=sa.bindparam('new_error', type_=tables.Json))
 _POSTPONE = sa.update(OPERATIONS).where(_HELD).values(lease_until=sa.bindparam('until'))
 _DUE = (sa.select(OPERATIONS.c.id).where(_OPEN, OPERATIONS.c.lease_until < sa.bindparam('now'))
         .order_by(OPERATIONS.c.lease_until).limit(sa.bindparam('most')))
 #: Kinds that tidy up after a server and outlive it.
-LASTING = ('delete_image',)
+LASTING = ('delete_image', 'release_ports', 'release_volumes')
 _SUPERSEDE = sa.update(OPERATIONS).where(
     OPERATIONS.c.server_uuid == sa.bindparam('server'), _OPEN,
     OPERATIONS.c.kind.not_in((sa.bindparam('kept'), *LASTING))).values(
@@ -54,8 +58,15 @@ _SUPERSEDE = sa.update(OPERATIONS).where(
 _RENEW = sa.update(OPERATIONS).where(
     OPERATIONS.c.id.in_(sa.bindparam('ids', expanding=True)), OPERATIONS.c.owner == sa.bindparam('by'),
     OPERATIONS.c.state == RUNNING).values(lease_until=sa.bindparam('until'))
+_OF_OWNER = sa.select(OPERATIONS.c.id).where(
+    OPERATIONS.c.owner == sa.bindparam('by'), OPERATIONS.c.state == RUNNING).order_by(OPERATIONS.c.created_at)
 _OF_SERVER = sa.select(OPERATIONS).where(OPERATIONS.c.server_uuid == sa.bindparam('server'), _OPEN).order_by(
     OPERATIONS.c.created_at)
+
+_OVER = (sa.select(OPERATIONS.c.id).where(
+    OPERATIONS.c.state.in_((DONE, FAILED)), OPERATIONS.c.updated_at < sa.bindparam('before'))
+    .limit(sa.bindparam('most')))
+_FORGET = sa.delete(OPERATIONS).where(OPERATIONS.c.id.in_(sa.bindparam('ids', expanding=True)))
 
 #: What goes to a host in its own field, and not among the parameters.
 SECRETS = frozenset(('admin_password',))
@@ -128,6 +139,20 @@ def put_back(conn: sa.Connection, operation: sa.Row[Any], params: Mapping[str, A
         'now': now}).rowcount)
 
 
+def put_aside(conn: sa.Connection, operation: sa.Row[Any], error: Mapping[str, Any], until: datetime.datetime,
+              now: datetime.datetime) -> None:
+    """Make the operation pending again, not before ``until``, and remember what failed; ``error['attempt']`` counts."""
+    conn.execute(_PUT_ASIDE, {
+        'operation_id': operation.id, 'held_attempt': operation.attempt, 'new_attempt': error['attempt'],
+        'new_error': error, 'until': until, 'now': now})
+
+
+def note_error(conn: sa.Connection, operation: sa.Row[Any], error: Mapping[str, Any]) -> None:
+    """Remember what failed, and leave the operation to who holds it."""
+    conn.execute(_NOTE_ERROR, {
+        'operation_id': operation.id, 'held_attempt': operation.attempt, 'new_error': error})
+
+
 def postpone(conn: sa.Connection, operation_id: str, attempt: int, until: datetime.datetime) -> None:
     """Let the lease of this attempt run out at another time."""
     conn.execute(_POSTPONE, {'operation_id': operation_id, 'held_attempt': attempt, 'until': until})
@@ -136,6 +161,14 @@ def postpone(conn: sa.Connection, operation_id: str, attempt: int, until: dateti
 def renew(conn: sa.Connection, operation_ids: Sequence[str], owner: str, until: datetime.datetime) -> int:
     """Prolong the leases that ``owner`` still holds; their number."""
     return conn.execute(_RENEW, {'ids': list(operation_ids), 'by': owner, 'until': until}).rowcount
+
+
+def orphaned(conn: sa.Connection, owner: str, now: datetime.datetime) -> list[str]:
+    """The operations that a host holds and does not do, because it has just started; others may take them."""
+    ids = list(conn.execute(_OF_OWNER, {'by': owner}).scalars())
+    if ids:
+        conn.execute(_RENEW, {'ids': ids, 'by': owner, 'until': now})
+    return ids
 
 
 def due(conn: Conn, now: datetime.datetime, most: int) -> list[str]:
@@ -150,6 +183,12 @@ def supersede(conn: sa.Connection, server_uuid: str, by: str, now: datetime.date
     """
     reason = {'code': 409, 'message': f'Given up for {by}.', 'details': '', 'superseded_by': by}
     return conn.execute(_SUPERSEDE, {'server': server_uuid, 'kept': keep, 'new_error': reason, 'now': now}).rowcount
+
+
+def prune(conn: sa.Connection, before: datetime.datetime, most: int) -> int:
+    """Forget some of the operations that were over ``before``; their number."""
+    ids = list(conn.execute(_OVER, {'before': before, 'most': most}).scalars())
+    return conn.execute(_FORGET, {'ids': ids}).rowcount if ids else 0
 
 
 def _lasting(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,13 +107,9 @@ def _metadata(conn: Conn, pairs: Mapping[str, str] | Iterable[Mapping[str, str]]
     return sa.and_(sa.true(), *wanted)
 
 
-def _tag_count(tags: Collection[str]) -> Any:
-    return sa.select(sa.func.count()).where(
-        TAGS.c.server_uuid == SERVERS.c.uuid, TAGS.c.tag.in_(tags)).scalar_subquery()
-
-
 def _all_tags(conn: Conn, tags: Collection[str]) -> Condition:
-    return _tag_count(tags) == len(set(tags))
+    # One condition for each tag: the rarest one finds the servers by its index.
+    return sa.and_(sa.true(), *(_any_tag(conn, (tag,)) for tag in dict.fromkeys(tags)))
 
 
 def _any_tag(conn: Conn, tags: Collection[str]) -> Condition:

@@ -67,6 +67,9 @@ def _plain_page(dialect: str, columns: frozenset[str] | None, names: tuple[str, 
 _SELECTIVE = frozenset(('uuid', 'host', 'reservation_id', 'flavor_id', 'changes_since', 'tags', 'tags_any',
                         'deleted', 'soft_deleted'))
 
+# Filters with an index that gives the page in its order.
+_PAGES_BY = {'image_ref': 'ix_servers_image', 'user_id': 'ix_servers_user', 'vm_state': 'ix_servers_state'}
+
 
 def _hinted(dialect: str, statement: sa.Select[Any], names: tuple[str, ...],
             sort: tuple[Any, ...]) -> sa.Select[Any]:
@@ -75,7 +78,8 @@ def _hinted(dialect: str, statement: sa.Select[Any], names: tuple[str, ...],
         return statement
     if sort and sort[0][0] != 'created_at':
         return statement
-    index = 'ix_servers_project_page' if 'project_id' in names else 'ix_servers_page'
+    index = 'ix_servers_project_page' if 'project_id' in names else next(
+        (_PAGES_BY[name] for name in _PAGES_BY if name in names), 'ix_servers_page')
     return statement.with_hint(SERVERS, f'FORCE INDEX ({index})', dialect)
 
 
@@ -124,6 +128,11 @@ def lock(conn: sa.Connection, uuid: str, columns: frozenset[str] | None = None) 
     if row is None:
         raise errors.ServerNotFound(server=uuid)
     return row
+
+
+def hold(conn: sa.Connection, uuid: str, columns: frozenset[str] | None = None) -> sa.Row[Any] | None:
+    """One server, deleted or not, which nobody can change before this transaction ends; None if there is none."""
+    return conn.execute(_get(columns, None).with_for_update(read=True), {'server': uuid}).first()
 
 
 # What a row may leave out.

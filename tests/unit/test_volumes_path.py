@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers with volumes, from the command to the guest and back, with failures at each step."""
+
+import pytest
+
+from nova_lite import errors
+from nova_lite.db import schema
+from nova_lite.ops.create import create
+from nova_lite.ops.delete import DeleteServer, delete
+from tests.fixtures.cloud import Cloud, context, image, wish
+from tests.fixtures.database import open_database
+from tests.fixtures.disks import (
+    NEW,
+    ROOT,
+    all_volumes,
+    bootable,
+    disks,
+    new_volume,
+    plan,
+    recorded,
+    status,
+    volume,
+    with_volumes,
+)
+from tests.fixtures.stories import outcome, state, tidy
+
+BOOT = {'source_type': 'volume', 'destination_type': 'volume', 'boot_index': 0}
+
+
+@pytest.fixture
+def cloud(tmp_path):
+    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
+    schema.upgrade(database)
+    made = Cloud(database, tmp_path)
+    with_volumes(made)
+    yield made
+    database.dispose()
+
+
+def root(**more):
+    return {**ROOT, 'uuid': image().id, **more}
+
+
+def test_a_server_boots_from_a_volume(cloud):
+    volume_id = bootable(cloud)
+    server = cloud.create(image=None, disks=plan({**BOOT, 'uuid': volume_id}, image_ref=None))
+    assert state(cloud, server)[:3] == ('active', None, 1)
+    assert (server.image_ref, server.root_device_name) == (None, '/dev/vda')
+    assert recorded(cloud, server) == [('/dev/vda', volume_id, 'attached')]
+    assert disks(cloud, server) == {'/dev/vda': volume_id}
+    (attachment,) = volume(cloud, volume_id).attachments
+    assert (attachment.server_uuid, attachment.device, attachment.status) == (server.uuid, '/dev/vda', 'attached')
+    assert [row.local_gb for row in cloud.rows('allocations')] == [0]
+    assert [row.event for row in cloud.rows('server_action_events')] == [
+        'conductor_volumes_build', 'compute__do_build_and_run_instance', 'conductor_volumes_complete']
+    delete(cloud.deps, context(), DeleteServer(cloud.server(server.uuid)))
+    assert cloud.server(server.uuid).deleted
+    assert status(cloud, volume_id) == ('available', 0)
+    cloud.check_books()
+
+
+def test_volumes_are_made_and_end_with_the_server_if_they_shall(cloud):
+    disks_wished = plan(root(), {**NEW, 'delete_on_termination': True, 'tag': 'data'}, {**NEW, 'volume_size': 2})
+    server = cloud.create(disks=disks_wished)
+    assert [size for _, size in sorted((one.name, one.size) for one in all_volumes(cloud))] == [1, 2]
+    assert {one.status for one in all_volumes(cloud)} == {'in-use'}
+    assert {(one.project_id, one.user_id) for one in all_volumes(cloud)} == {('red', 'ann')}
+    assert [name for name, _, _ in recorded(cloud, server)] == ['/dev/vda', '/dev/vdb', '/dev/vdc']
+    assert [row.local_gb for row in cloud.rows('allocations')] == [1]
+    delete(cloud.deps, context(), DeleteServer(cloud.server(server.uuid)))
+    (left,) = all_volumes(cloud)
+    assert (left.size, left.status) == (2, 'available')
+
+
+def test_several_servers_of_one_request_have_volumes_of_their_own(cloud):
+    create(cloud.deps, context(), wish(disks=plan(root(), NEW), min_count=2, max_count=2))
+    first, second = cloud.rows('servers')
+    assert disks(cloud, first) != disks(cloud, second)
+    assert len(all_volumes(cloud)) == 2
+
+
+def test_a_server_without_volumes_asks_no_volume_service(cloud):
+    server = cloud.create()
+    delete(cloud.deps, context(), DeleteServer(cloud.server(server.uuid)))
+    assert server.block_devices is None
+    assert cloud.deps.volumes.calls == []
+    assert [row.kind for row in cloud.rows('operations')] == ['build', 'delete']
+
+
+def test_another_host_gets_the_volumes_if_the_first_one_fails(cloud):
+    volume_id = new_volume(cloud)
+    cloud.add_host('h1', fail_at=('spawn:1',))
+    for name in ('h2', 'h3'):
+        cloud.add_host(name, fail_at=('spawn:1',) if name == 'h2' else ())
+    server = cloud.create(disks=plan(root(), {**BOOT, 'uuid': volume_id, 'boot_index': None}))
+    assert state(cloud, server)[:2] == ('active', None)
+    assert disks(cloud, server) == {'/dev/vdb': volume_id}
+    assert status(cloud, volume_id) == ('in-use', 1)
+
+
+FAILURES = (
+    ('create', errors.OverQuota(resource='gigabytes', requested=1, used=1, limit=1)),
+    ('reserve', errors.Conflict(reason='no')), ('connect', errors.Conflict(reason='no')),
+    ('complete', errors.Conflict(reason='no')))
+
+
+@pytest.mark.parametrize('call, failure', FAILURES)
+def test_what_the_service_refuses_ends_the_build(cloud, call, failure):
+    volume_id = new_volume(cloud)
+    cloud.deps.volumes.fail(call, failure)
+    server = cloud.create(disks=plan(root(), {**BOOT, 'uuid': volume_id, 'boot_index': None},
+                                     {**NEW, 'delete_on_termination': True}))
+    assert state(cloud, server) == ('error', None, 0, None)
+    assert cloud.server(server.uuid).fault['message'] == str(failure)
+    tidy(cloud)
+    assert status(cloud, volume_id) == ('available', 0)
+    assert [one.id for one in all_volumes(cloud)] == [volume_id]
+    assert [one['destination'] for one in cloud.server(server.uuid).block_devices] == ['local']
+    cloud.check_books()
+    delete(cloud.deps, context(), DeleteServer(cloud.server(server.uuid)))
+    assert cloud.server(server.uuid).deleted
+
+
+def test_a_service_that_is_away_only_delays(cloud):
+    cloud.deps.volumes.fail('create', errors.Unavailable(reason='away'))
+    server = cloud.create(disks=plan(root(), NEW))
+    assert state(cloud, server)[:2] == ('building', 'block_device_mapping')
+    cloud.age('operations', lease_until=300)
+    cloud.sweeper.sweep()
+    assert state(cloud, server)[:2] == ('active', None)
+    assert len(all_volumes(cloud)) == 1
+
+
+def test_volumes_that_could_not_be_recorded_go_with_the_server(cloud):
+    """A conductor died between making a volume and writing it down."""
+    cloud.deps.volumes.fail('reserve', errors.Unavailable(reason='away'))
+    server = cloud.create(disks=plan(root(), {**NEW, 'delete_on_termination': True}))
+    assert [one.status for one in all_volumes(cloud)] == ['available']
+    assert recorded(cloud, server)[1][1:] == (None, 'making')
+    delete(cloud.deps, context(), DeleteServer(cloud.server(server.uuid)))
+    assert cloud.server(server.uuid).deleted and all_volumes(cloud) == []
+
+
+def test_a_delete_in_the_middle_of_the_step_takes_all_back(cloud):
+    volume_id = new_volume(cloud)
+    real, reserved = cloud.deps.volumes.real.reserve, []
+
+    def reserve(*args, **known):
+        if not reserved:
+            reserved.append(True)
+            delete(cloud.deps, context(), DeleteServer(cloud.rows('servers')[0]))
+        return real(*args, **known)
+
+    cloud.deps.volumes.real.reserve = reserve
+    server = cloud.create(disks=plan(root(), {**BOOT, 'uuid': volume_id, 'boot_index': None}))
+    assert cloud.server(server.uuid).deleted
+    assert status(cloud, volume_id) == ('available', 0)
+
+
+def test_no_valid_host_makes_no_volume(cloud):
+    for name in ('h1', 'h2', 'h3'):
+        cloud.compute.dead.add(name)
+    cloud.age('services', last_seen_at=1000)
+    server = cloud.create(disks=plan(root(), NEW))
+    assert state(cloud, server)[:2] == ('error', None)
+    tidy(cloud)
+    assert all_volumes(cloud) == [] and 'create' not in cloud.deps.volumes.calls
+    assert outcome(cloud)[1] == 'Error'
+
+
+@pytest.mark.parametrize('entry, words', [
+    ({**BOOT, 'uuid': '0' * 36}, 'No volume'),
+    ({'source_type': 'snapshot', 'boot_index': 0, 'uuid': '0' * 36}, 'No snapshot'),
+    ({**BOOT, 'source_type': 'image', 'uuid': 'x', 'volume_size': 1}, 'No image'),
+])
+def test_sources_that_are_not_there(cloud, entry, words):
+    with pytest.raises(errors.Invalid, match=words):
+        cloud.create(image=None, disks=plan(entry, image_ref=None))
+
+
+def test_sources_that_will_not_do(cloud):
+    plain, taken = new_volume(cloud), bootable(cloud)
+    cloud.create(disks=plan(root(), {**BOOT, 'uuid': taken, 'boot_index': None}))
+    for volume_id, words in ((plain, 'not bootable'), (taken, 'is in-use; only one that is available')):
+        with pytest.raises(errors.Invalid, match=words):
+            cloud.create(image=None, disks=plan({**BOOT, 'uuid': volume_id}, image_ref=None))
+    with pytest.raises(errors.Invalid, match='cannot be attached to 2 servers'):
+        cloud.create(disks=plan(root(), {**BOOT, 'uuid': plain, 'boot_index': None}), min_count=2, max_count=2)
