@@ -6,7 +6,11 @@ BIN := $(VENV)/bin
 # Passed on: to `nova-lite up`, to the benchmarks.
 ARGS :=
 # What pytest runs; `make test TESTS=tests/unit` for less.
-TESTS := tests
+TESTS :=
+# These need no quiet machine, so each core takes a share of their files.
+SHARED_TESTS := tests/unit tests/architecture tests/wire tests/contracts
+# These kill processes and wait for others, one test after the other.
+SERIAL_TESTS := tests/flows tests/live
 # How many requests `make fuzz` makes up for an operation, beside those at the edges of its schemas.
 EXAMPLES := 20
 
@@ -29,8 +33,15 @@ up: $(VENV)/.made-client ## run the service: all in one place, until Ctrl-C
 
 .PHONY: test
 test: packages lint ## install what the tests need, then run lint and every test
+ifeq ($(TESTS),)
+	@echo '==> Testing $(SHARED_TESTS)'
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(SHARED_TESTS)
+	@echo '==> Testing $(SERIAL_TESTS)'
+	@exec $(BIN)/python -m pytest $(SERIAL_TESTS)
+else
 	@echo '==> Testing $(TESTS)'
 	@exec $(BIN)/python -m pytest $(TESTS)
+endif
 
 .PHONY: packages
 packages:

@@ -47,6 +47,9 @@ class VolumeClient(Protocol):
     def reimage(self, context: Any, volume_id: str, image_id: str) -> None:
         """Write the image over a volume: ``downloading``, then ``reserved`` or ``in-use`` as before, or ``error``."""
 
+    def check_type(self, context: Any, volume_type: str) -> None:
+        """``VolumeTypeNotFound`` unless there is such a type, by name or id."""
+
     def snapshot(self, context: Any, snapshot_id: str) -> VolumeSnapshot: ...
 
     def snapshots(self, context: Any, all_projects: bool = False, limit: int | None = None,

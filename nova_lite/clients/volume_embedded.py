@@ -45,6 +45,9 @@ class EmbeddedVolumes:
     def reimage(self, context: Any, volume_id: str, image_id: str) -> None:
         self.service.volumes.reimage(context, volume_id, image_id)
 
+    def check_type(self, context: Any, volume_type: str) -> None:
+        self.service.types.show(context, volume_type)
+
     def snapshot(self, context: Any, snapshot_id: str) -> VolumeSnapshot:
         return _snapshot(self.service.snapshots.show(context, snapshot_id))
 

@@ -99,7 +99,7 @@ def plan(image_ref: str | None, entries: Sequence[Json], legacy: Sequence[Json],
     if legacy and entries:
         raise errors.Invalid(reason='block_device_mapping and block_device_mapping_v2 cannot be given together.')
     own = of_image(properties or {})
-    wishes = [_legacy(entry) for entry in legacy] if legacy else [_wish(entry, bool(image_ref)) for entry in entries]
+    wishes = [_legacy(entry) for entry in legacy] if legacy else [_wish(entry, image_ref) for entry in entries]
     if any(wish.boot_index == 0 for wish in own):
         # The image stands for its disks.
         wishes = [wish for wish in wishes if (wish.source, wish.boot_index) != (IMAGE, 0)]
@@ -110,7 +110,7 @@ def plan(image_ref: str | None, entries: Sequence[Json], legacy: Sequence[Json],
     return Plan(tuple(wishes))
 
 
-def _wish(entry: Json, has_image: bool) -> Wish:
+def _wish(entry: Json, image_ref: str | None) -> Wish:
     """An entry of block_device_mapping_v2."""
     if _truth(entry.get('no_device')):
         return Wish(BLANK, LOCAL, device=_name(entry.get('device_name')), absent=True)
@@ -128,17 +128,20 @@ def _wish(entry: Json, has_image: bool) -> Wish:
         _size(entry.get('volume_size')), _name(entry.get('device_name')), _truth(entry.get('delete_on_termination')),
         entry.get('guest_format') or None, entry.get('device_type') or None, entry.get('disk_bus') or None,
         entry.get('tag'), entry.get('volume_type') or None)
-    _check_wish(wish, has_image)
+    _check_wish(wish, image_ref)
     return replace(wish, volume_type=None) if source == VOLUME else wish
 
 
-def _check_wish(wish: Wish, has_image: bool) -> None:
+def _check_wish(wish: Wish, image_ref: str | None) -> None:
     kind = (wish.source, wish.destination)
     if kind not in _TOGETHER:
         raise errors.Invalid(reason=f'A block device cannot come from {wish.source} and go to {wish.destination}.')
-    if kind == (IMAGE, LOCAL) and not (has_image and wish.boot_index == 0):
+    if kind == (IMAGE, LOCAL) and not (image_ref and wish.boot_index == 0):
         raise errors.Invalid(reason='An image goes to a local disk only as the disk to boot from (boot_index 0) of a '
                                     'server with imageRef.')
+    if kind == (IMAGE, LOCAL) and wish.source_id != image_ref:
+        raise errors.Invalid(reason=f'The disk to boot from is made of image {wish.source_id}, imageRef is '
+                                    f'{image_ref}; they have to be the same.')
     if wish.volume_type and not wish.is_volume:
         raise errors.Invalid(reason=f'volume_type {wish.volume_type} was given for a disk that is no volume.')
 
@@ -203,7 +206,7 @@ def _recorded(entry: Json) -> Wish:
         _size(entry.get('volume_size')), _name(entry.get('device_name')), _truth(entry.get('delete_on_termination')),
         entry.get('guest_format'), entry.get('device_type'), entry.get('disk_bus'), entry.get('tag'),
         entry.get('volume_type'))
-    _check_wish(wish, True)
+    _check_wish(wish, wish.source_id)
     return wish
 
 

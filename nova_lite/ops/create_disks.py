@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The disks of new servers, held against what the image and the volume service say of their sources."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ def find(deps: Deps, context: RequestContext, command: 'CreateServers') -> Disks
     block_devices.check(plan.wishes, command.flavor, deps.conf.max_local_block_devices, command.max_count)
     if any(wish.is_volume for wish in plan.wishes) and not deps.volumes.is_there:
         raise errors.NoVolumeService()
+    _check_types(deps, context, plan.wishes)
     if plan.root.is_volume and command.trusted_image_certificates:
         raise errors.Invalid(reason='Certificates of an image cannot be checked for a server that boots from a volume.')
     found = [_source(deps, context, command, wish) for wish in plan.wishes]
@@ -54,6 +55,14 @@ def find(deps: Deps, context: RequestContext, command: 'CreateServers') -> Disks
                                disk=plan.root.size if plan.root.is_volume else command.flavor.disk)
         create_checks.check_image(image, room)
     return Disks(image or command.image, properties, tuple(wish for wish, _, _ in found))
+
+
+def _check_types(deps: Deps, context: RequestContext, wishes: Sequence[Wish]) -> None:
+    for volume_type in {wish.volume_type for wish in wishes if wish.volume_type}:
+        try:
+            deps.volumes.check_type(context, volume_type)
+        except errors.VolumeTypeNotFound as error:
+            raise errors.Invalid(reason=f'A block device cannot be made: {error}') from None
 
 
 _Found = tuple[Wish, Image | None, Mapping[str, Any]]
