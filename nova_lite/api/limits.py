@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from nova_lite.api import shared
 from nova_lite.auth import policy
-from nova_lite.db.queries import quota_limits
 from nova_lite.ops import quotas as ops
 from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi.body import Param, Query
@@ -69,8 +68,9 @@ def index(call: Call) -> dict[str, int]:
     if project is not None:
         call.authorize(OTHER_PROJECT_RULE)
     project = project or call.context.project_id or ''
+    known = call.services.limits.of(project)
     with call.services.db.read() as conn:
-        limits = quota_limits.effective(conn, call.services.conf.quota, project)
+        limits = known.effective(conn)
         used = ops.usage(conn, project)
     return {**_NEUTRON, **limits.project, **{f'used_{name}': amount for name, amount in used.items()}}
 

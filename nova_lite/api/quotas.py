@@ -13,7 +13,6 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.api import shared
 from nova_lite.auth import policy
-from nova_lite.db.queries import quota_limits
 from nova_lite.model import quotas as model
 from nova_lite.ops import quotas as ops
 from nova_lite.wsgi import formats, kinds, window
@@ -119,8 +118,9 @@ def _with(owner: str | None, limits: Mapping[str, Any], network: Any = model.UNL
 def show(call: Call) -> dict[str, Any]:
     """Show the limits of a project, or of a user in it."""
     _check_project(call)
+    known = call.services.limits.of(call.target.project_id)
     with call.services.db.read() as conn:
-        limits = quota_limits.effective(conn, call.services.conf.quota, call.target.project_id, call.target.user_id)
+        limits = known.effective(conn, call.target.user_id)
     return _with(call.params['id'], limits.user)
 
 
@@ -128,9 +128,11 @@ def detail(call: Call) -> dict[str, Any]:
     """Show the limits of a project, or of a user in it, and what is used of them."""
     _check_project(call)
     owner = call.target
+    known = call.services.limits.of(owner.project_id)
     with call.services.db.read() as conn:
-        limits = quota_limits.effective(conn, call.services.conf.quota, owner.project_id, owner.user_id)
-        used = ops.usage(conn, owner.project_id, owner.user_id)
+        limits = known.effective(conn, owner.user_id)
+        # A limit stands beside the use that it is for: where users have none of their own, that of the project.
+        used = ops.usage(conn, owner.project_id, owner.user_id if call.services.limits.is_ours else None)
     return _with(owner.project_id, {name: _entry(limit, used.get(name, 0)) for name, limit in limits.user.items()},
                  _entry(model.UNLIMITED, 0))
 
@@ -143,8 +145,9 @@ def _entry(limit: int, used: int) -> dict[str, int]:
 def defaults(call: Call) -> dict[str, Any]:
     """Show the limits that count for projects without limits of their own."""
     _check_project(call)
+    known = call.services.limits.of(None)
     with call.services.db.read() as conn:
-        limits = quota_limits.of_class(conn, call.services.conf.quota, model.DEFAULT_CLASS)
+        limits = known.of_class(conn)
     return _with(call.params['id'], limits)
 
 
@@ -175,8 +178,9 @@ def delete(call: Call) -> None:
 
 def show_class(call: Call) -> dict[str, Any]:
     """Show the limits of a class."""
+    known = call.services.limits.of(None)
     with call.services.db.read() as conn:
-        return _with(call.params['id'], quota_limits.of_class(conn, call.services.conf.quota, call.params['id']))
+        return _with(call.params['id'], known.of_class(conn, call.params['id']))
 
 
 def update_class(call: Call) -> dict[str, Any]:

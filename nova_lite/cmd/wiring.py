@@ -23,6 +23,7 @@ from nova_lite.db.engine import Database
 from nova_lite.db.queries import flavors, services
 from nova_lite.ops import idempotency
 from nova_lite.ops.base import Deps
+from nova_lite.ops.limits import limits
 from nova_lite.rpc import versions
 from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.conductor import ConductorClient
@@ -113,7 +114,7 @@ class Program:
         """For the handlers of the API."""
         return Services(db=self.db, conductor=self.conductor, images=self.images, conf=self.conf, policy=self.policy,
                         compute=self.compute, identity=identity_client(self.conf), volumes=self.volumes,
-                        networks=self.networks, foresight=self.foresight)
+                        networks=self.networks, foresight=self.foresight, limits=limits(self.conf))
 
     def prepare_database(self, with_flavors: bool = False, may_fork: bool = True, alone: bool = False) -> None:
         """Make or upgrade the schema; an empty table of flavors gets the usual ones where asked for.

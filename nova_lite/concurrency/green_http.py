@@ -5,6 +5,7 @@
 cuts off a request that arrived on an idle connection just before the stop.
 """
 
+import contextlib
 import errno
 import logging
 import socket
@@ -84,12 +85,17 @@ class HttpServer:
             self._acceptor.kill()
         self._sock.setblocking(False)
         try:
-            while True:
-                self._begin(*self._sock.accept())
-        except BlockingIOError:
+            self._accept_waiting()
             self._sock.shutdown(socket.SHUT_RD)
         except OSError as error:
-            self._log.debug('The socket is shut already: %s', error)
+            self._log.debug('Another worker has shut the socket: %s', error)
+
+    def _accept_waiting(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client, address = self._sock.accept()
+                # Without waiting, eventlet hands out the bare socket, on which a read would stop everything.
+                self._begin(eventlet.greenio.GreenSocket(client), address)
 
     def stop(self) -> None:
         """Accept nothing new, and close each connection after what it has already received."""

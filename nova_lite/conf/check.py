@@ -19,10 +19,10 @@ from nova_lite import errors
 # Libraries that read the same files, by their name under the entry point oslo.config.opts.
 NAMESPACES = (
     'nova_lite', 'oslo.messaging', 'oslo.db', 'oslo.log', 'oslo.policy', 'oslo.middleware', 'oslo.service.service',
-    'oslo.reports', 'keystonemiddleware.auth_token',
+    'oslo.reports', 'oslo.limit', 'keystonemiddleware.auth_token',
 )
 # Which further options these sections take depends on their auth_type.
-AUTH_SECTIONS = ('keystone_authtoken', 'service_user', 'glance')
+AUTH_SECTIONS = ('keystone_authtoken', 'service_user', 'glance', 'oslo_limit')
 
 # The file and the reason in what oslo.config says of a value.
 _WRONG_VALUE = re.compile(r"Value for option .*detail='(.*)'\) is not valid: (.*)", re.DOTALL)

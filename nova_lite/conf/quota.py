@@ -6,6 +6,28 @@ from oslo_config import cfg
 GROUP = 'quota'
 
 OPTS = [
+    cfg.StrOpt('driver', default='database', choices=[
+        ('database', 'what an administrator sets through this API, over the options of this group'),
+        ('unified', 'the unified limits of Keystone; group [oslo_limit] says how to ask for them'),
+        ('noop', 'no limits at all'),
+        ('nova.quota.DbQuotaDriver', 'another name of database'),
+        ('nova.quota.UnifiedLimitsDriver', 'another name of unified'),
+        ('nova.quota.NoopQuotaDriver', 'another name of noop'),
+    ], help="""
+Where limits come from.
+"""),
+    cfg.StrOpt('unified_limits_resource_strategy', default='require', choices=[
+        ('require', 'what unified_limits_resource_list names has limit 0 until Keystone has a registered limit of it'),
+        ('ignore', 'everything but that has'),
+    ], help="""
+Which resources may not be had while Keystone has no registered limit of them. The others are then without limit.
+"""),
+    cfg.ListOpt('unified_limits_resource_list', default=['servers'], help="""
+The resources, by their names in Keystone, that unified_limits_resource_strategy is about.
+"""),
+    cfg.IntOpt('unified_limits_cache_time', default=5, min=0, help="""
+Seconds for which a process remembers the limits that Keystone told it.
+"""),
     cfg.IntOpt('instances', default=10, min=-1, help="""
 Servers of a project.
 """),

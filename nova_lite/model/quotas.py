@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 #: What the servers of a project use, kept in the books.
 RESOURCES = ('instances', 'cores', 'ram')
@@ -13,6 +13,17 @@ _OPTIONS = {'injected_file_path_bytes': 'injected_file_path_length'}
 #: Everything that has a limit, under the names of the wire.
 LIMITED = (*RESOURCES, 'metadata_items', 'key_pairs', 'server_groups', 'server_group_members', 'injected_files',
            'injected_file_content_bytes', 'injected_file_path_bytes')
+#: GiB that servers take on their hosts. No option sets a limit of it, and the books have no column for it.
+DISK = 'disk'
+#: How Keystone calls each limit.
+UNIFIED = {
+    'instances': 'servers', 'cores': 'class:VCPU', 'ram': 'class:MEMORY_MB', DISK: 'class:DISK_GB',
+    'metadata_items': 'server_metadata_items', 'key_pairs': 'server_key_pairs', 'server_groups': 'server_groups',
+    'server_group_members': 'server_group_members', 'injected_files': 'server_injected_files',
+    'injected_file_content_bytes': 'server_injected_file_content_bytes',
+    'injected_file_path_bytes': 'server_injected_file_path_bytes'}
+#: What servers use, all of it.
+OF_SERVERS = frozenset((*RESOURCES, DISK))
 #: The class whose limits stand in for the options of group [quota].
 DEFAULT_CLASS = 'default'
 
@@ -27,6 +38,20 @@ def defaults(group: Any) -> dict[str, int]:
     return {resource: default(group, resource) for resource in LIMITED}
 
 
+class Unregistered(int):
+    """The limit of what Keystone has no limit of: 0, and it says why."""
+
+    def __new__(cls, name: str) -> Self:
+        made = super().__new__(cls, 0)
+        made._name = name
+        return made
+
+    _name: str
+
+    def __str__(self) -> str:
+        return f'0 (Keystone has no registered limit {self._name})'
+
+
 @dataclass(frozen=True)
 class Limits:
     """What counts for a project, and for one of its users; ``own`` are the limits that he alone has.
@@ -36,6 +61,7 @@ class Limits:
 
     project: Mapping[str, int]
     own: Mapping[str, int] = field(default_factory=dict)
+    disk: int = UNLIMITED
 
     @property
     def user(self) -> dict[str, int]:

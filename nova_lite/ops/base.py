@@ -19,6 +19,7 @@ from nova_lite.clients.volume import VolumeClient, no_volumes
 from nova_lite.db.engine import Database
 from nova_lite.db.queries import actions, capabilities, operations, servers
 from nova_lite.model import states, times
+from nova_lite.ops.limits import Limits
 
 LOG = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Deps:
     conductor: Conductor
     images: ImageClient
     conf: cfg.ConfigOpts
+    limits: Limits = field(kw_only=True)
     volumes: VolumeClient = field(default_factory=no_volumes, kw_only=True)
     networks: NetworkClient = field(default_factory=NoNetworks, kw_only=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
-from nova_lite.db.queries import actions, quota_limits, quotas, servers, tags
+from nova_lite.db.queries import actions, quotas, servers, tags
 from nova_lite.model import quotas as quota_model
 from nova_lite.model import states
 from nova_lite.model.quotas import UNLIMITED
@@ -166,9 +166,9 @@ def reset_state(deps: Deps, context: RequestContext, command: ResetServerState) 
 
 def set_metadata(deps: Deps, context: RequestContext, command: SetMetadata) -> dict[str, str]:
     """Store the entries; all that there is then."""
+    known = deps.limits.of(command.server.project_id)
     with deps.db.read() as conn:
-        limit = quota_limits.limit(conn, deps.conf.quota, 'metadata_items', command.server.project_id,
-                                   context.user_id)
+        limit = known.limit(conn, 'metadata_items', context.user_id)
 
     def merge(old: Mapping[str, str]) -> dict[str, str]:
         new = dict(command.items) if command.replace else {**old, **command.items}

@@ -11,7 +11,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.clients.image import Image
-from nova_lite.db.queries import actions, keypairs, operations, quota_limits, servers, tags
+from nova_lite.db.queries import actions, keypairs, operations, servers, tags
 from nova_lite.model import block_devices, names, states, times
 from nova_lite.model.zones import Place
 from nova_lite.ops import create_checks, create_disks, create_networks, quotas, server_groups
@@ -88,8 +88,9 @@ def prepare(deps: Deps, context: RequestContext, command: CreateServers) -> tupl
     create_checks.check(command)
     disks = create_disks.find(deps, context, command)
     networking = create_networks.columns(deps, context, command)
+    known = deps.limits.of(context.project_id)
     with deps.db.read() as conn:
-        limits = quota_limits.effective(conn, deps.conf.quota, context.project_id, context.user_id)
+        limits = known.effective(conn, context.user_id)
         create_checks.check_place(conn, deps.conf, command)
         key = _key(conn, context.user_id, command.key_name)
     check_metadata(command.metadata, limits.user['metadata_items'])

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.db.queries import keypairs, quota_limits
+from nova_lite.db.queries import keypairs
 from nova_lite.model import quotas
+from nova_lite.ops.limits import Known
 
 
 @dataclass(frozen=True)
@@ -23,24 +24,25 @@ class AddKeypair:
 
 def check_quota(deps: Any, user_id: str, project_id: str | None = None) -> None:
     """errors.OverQuota when the user has all key pairs that he may have; ``add`` checks again."""
+    known = deps.limits.of(project_id)
     with deps.db.read() as conn:
-        _check(conn, deps.conf.quota, user_id, project_id)
+        _check(conn, known, user_id)
 
 
 def add(deps: Any, command: AddKeypair) -> None:
     """errors.OverQuota when the user has enough, errors.KeypairExists when he has one of that name."""
-    deps.db.transaction(_add, deps.conf.quota, command)
+    deps.db.transaction(_add, deps.limits.of(command.project_id), command)
 
 
-def _add(conn: Any, group: Any, command: AddKeypair) -> None:
+def _add(conn: Any, known: Known, command: AddKeypair) -> None:
     keypairs.lock_list(conn, command.user_id)
-    _check(conn, group, command.user_id, command.project_id)
+    _check(conn, known, command.user_id)
     keypairs.create(conn, {'user_id': command.user_id, 'name': command.name, 'type': command.type,
                            'public_key': command.public_key, 'fingerprint': command.fingerprint})
 
 
-def _check(conn: Any, group: Any, user_id: str, project_id: str | None) -> None:
-    limit = quota_limits.limit(conn, group, 'key_pairs', project_id, user_id)
+def _check(conn: Any, known: Known, user_id: str) -> None:
+    limit = known.limit(conn, 'key_pairs', user_id)
     if limit == quotas.UNLIMITED:
         return
     used = keypairs.count(conn, user_id)

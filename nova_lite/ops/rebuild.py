@@ -9,7 +9,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.clients.image import Image
-from nova_lite.db.queries import keypairs, quota_limits, servers
+from nova_lite.db.queries import keypairs, servers
 from nova_lite.model import block_devices, states
 from nova_lite.ops import create_checks
 from nova_lite.ops.base import Act, Deps, begin, judge, require
@@ -54,8 +54,9 @@ def rebuild(deps: Deps, context: RequestContext, command: RebuildServer) -> Any:
     if keep_disks:
         require(deps, server, 'ephemeral', 'preserve_ephemeral')
     values = {name: value for name, value in command.values.items() if name in _VALUES}
+    known = deps.limits.of(server.project_id)
     with deps.db.read() as conn:
-        limits = quota_limits.effective(conn, deps.conf.quota, server.project_id, server.user_id).user
+        limits = known.effective(conn, server.user_id).user
         values.update(_key(conn, server.user_id, command.key_name))
     check_metadata(values.get('metadata', {}), limits['metadata_items'])
     create_checks.check_files(limits, command.personality)

@@ -8,13 +8,15 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
-from nova_lite.db.queries import flavors, migrations, quota_limits, quotas, servers
+from nova_lite.db.queries import flavors, migrations, quotas, servers
 from nova_lite.model import block_devices, moves
 from nova_lite.model import quotas as quota_model
 from nova_lite.model.power import Power
 from nova_lite.model.quotas import UNLIMITED
 from nova_lite.ops.base import Act, Deps, begin
+from nova_lite.ops.limits import Known
 from nova_lite.ops.moves import check_target, check_up, record, settle
+from nova_lite.ops.quotas import check_disk
 
 _RESIZE = Act('resize', 'resize', 'resize', needs='move')
 _MIGRATE = Act('migrate', 'migrate', 'resize', needs='move')
@@ -60,8 +62,9 @@ class RevertResize:
 
 def resize(deps: Deps, context: RequestContext, command: ResizeServer) -> None:
     """Accept a resize; the larger of both flavors is booked until it is confirmed or reverted."""
+    known = deps.limits.of(command.server.project_id)
     begin(deps, context, command.server, _RESIZE, override_lock=command.override_lock, params={'resize': True},
-          prepare=functools.partial(_prepare_resize, deps, context, command))
+          prepare=functools.partial(_prepare_resize, deps, context, command, known))
 
 
 def migrate(deps: Deps, context: RequestContext, command: MigrateServer) -> None:
@@ -110,7 +113,7 @@ def _finished(conn: Any, server: Any) -> Any:
     raise errors.Invalid(reason=f'Server {server.uuid} has not been resized or migrated.')
 
 
-def _prepare_resize(deps: Deps, context: RequestContext, command: ResizeServer, conn: Any,
+def _prepare_resize(deps: Deps, context: RequestContext, command: ResizeServer, known: Known, conn: Any,
                     server: Any) -> Mapping[str, Any]:
     found = _flavor(conn, context, command.flavor_id)
     flavor = {name: getattr(found, name) for name in _FLAVOR}
@@ -123,7 +126,7 @@ def _prepare_resize(deps: Deps, context: RequestContext, command: ResizeServer, 
     params = record(conn, context, server, moves.RESIZE, moves.PRE_MIGRATING, flavor)
     if command.disk_config is not None:
         servers.update(conn, server.uuid, disk_config=command.disk_config)
-    _book(deps, conn, server, flavor)
+    _book(conn, known, server, flavor)
     return params
 
 
@@ -158,15 +161,17 @@ def _check_disk_config(server: Any, wanted: str | None) -> None:
         raise errors.Invalid(reason=f'The image of server {server.uuid} does not allow disk config AUTO.')
 
 
-def _book(deps: Deps, conn: Any, server: Any, flavor: Mapping[str, Any]) -> None:
+def _book(conn: Any, known: Known, server: Any, flavor: Mapping[str, Any]) -> None:
     """Book what the new flavor has more than the old one, or ``OverQuota``."""
     more = moves.surplus(server.flavor, flavor)
-    if not any(more.values()):
+    more_disk = moves.amounts(flavor)['local_gb'] - moves.amounts(server.flavor)['local_gb']
+    if not any(more.values()) and more_disk <= 0:
         return
-    limits = quota_limits.effective(conn, deps.conf.quota, server.project_id, server.user_id)
+    limits = known.effective(conn, server.user_id)
     # What does not grow is nobody's business, even where a limit was lowered below what is in use.
     growing = {resource: limits.project[resource] if amount else UNLIMITED for resource, amount in more.items()}
     quotas.use(conn, server.project_id, more, growing)
+    check_disk(conn, server.project_id, limits, more_disk)
     own = {resource: value for resource, value in limits.own_of_servers().items() if more[resource]}
     if own:
         used = quotas.usage_of_user(conn, server.project_id, server.user_id)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_lite.auth.context import RequestContext
-from nova_lite.db.queries import quota_limits
 from nova_lite.ops import quotas
 from nova_lite.ops.base import Act, Deps, begin
 
@@ -22,8 +21,9 @@ class RestoreServer:
 def restore(deps: Deps, context: RequestContext, command: RestoreServer) -> None:
     """Accept a return, or ``OverQuota``."""
     server = command.server
+    known = deps.limits.of(server.project_id)
     with deps.db.read() as conn:
-        limits = quota_limits.effective(conn, deps.conf.quota, server.project_id, server.user_id)
+        limits = known.effective(conn, server.user_id)
 
     def book(conn: Any, row: Any) -> dict[str, Any]:
         quotas.book(conn, quotas.Owner(server.project_id, server.user_id, limits), row.flavor, 1)

@@ -7,8 +7,9 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
-from nova_lite.db.queries import quota_limits, quotas, server_groups
+from nova_lite.db.queries import quotas, server_groups
 from nova_lite.model.quotas import UNLIMITED
+from nova_lite.ops.limits import Known
 from nova_lite.ops.quotas import Owner
 
 
@@ -25,14 +26,15 @@ def create(deps: Any, context: RequestContext, command: CreateGroup) -> Any:
     """The new group's row, or errors.OverQuota."""
     if context.project_id is None or context.user_id is None:
         raise errors.Invalid(reason='Server groups belong to a project and a user; this token names none.')
-    return deps.db.transaction(_create, deps.conf.quota, (context.project_id, context.user_id), command)
+    known = deps.limits.of(context.project_id)
+    return deps.db.transaction(_create, known, (context.project_id, context.user_id), command)
 
 
-def _create(conn: Any, group: Any, owner: tuple[str, str], command: CreateGroup) -> Any:
+def _create(conn: Any, known: Known, owner: tuple[str, str], command: CreateGroup) -> Any:
     project_id, user_id = owner
     # The row of the project's books stands for its list of groups, which may be empty and is then nothing to lock.
     quotas.usage_locked(conn, project_id)
-    limits = quota_limits.effective(conn, group, project_id, user_id)
+    limits = known.effective(conn, user_id)
     _check('server_groups', 1, server_groups.count(conn, project_id), limits.project['server_groups'])
     if 'server_groups' in limits.own:
         _check('server_groups', 1, server_groups.count(conn, project_id, user_id), limits.own['server_groups'])

@@ -9,7 +9,7 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
-from nova_lite.db.queries import quota_limits, servers
+from nova_lite.db.queries import servers
 from nova_lite.model import block_devices, snapshots
 from nova_lite.ops.base import Act, Deps, begin, judge, require
 from nova_lite.ops.change import check_metadata
@@ -76,9 +76,10 @@ def _check(deps: Deps, context: RequestContext, act: Act, command: CreateImage |
     if act.needs:
         require(deps, command.server, act.needs, act.action)
     if command.limited:
+        known = deps.limits.of(context.project_id)
         with deps.db.read() as conn:
-            limits = quota_limits.effective(conn, deps.conf.quota, context.project_id or '', context.user_id or '')
-        check_metadata(command.metadata, limits.user['metadata_items'])
+            limit = known.limit(conn, 'metadata_items', context.user_id)
+        check_metadata(command.metadata, limit)
 
 
 @contextlib.contextmanager

@@ -28,12 +28,17 @@ READ_BY_LIBRARIES = frozenset((
 PER_API = re.compile(r'^[a-z_]+?(?=_(listen|listen_port|workers)$)')
 
 
-def requirements() -> list[str]:
-    """Names in install_requires."""
+# Extras that people install to run the program, rather than to work on it.
+EXTRAS = ('limits',)
+
+
+def requirements(*extras: str) -> list[str]:
+    """Names in install_requires, and those of some extras."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(tree.ROOT / 'setup.cfg')
+    texts = [parser['options']['install_requires'], *(parser['options.extras_require'][extra] for extra in extras)]
     return [re.split(r'[\[<>=!~; ]', line, maxsplit=1)[0]
-            for line in parser['options']['install_requires'].splitlines() if line and not line.startswith('#')]
+            for text in texts for line in text.splitlines() if line and not line.startswith('#')]
 
 
 def normal(name: str) -> str:
@@ -82,7 +87,7 @@ def test_every_option_is_read():
 
 def test_every_import_is_declared():
     known = providers()
-    declared = {normal(name) for name in requirements()}
+    declared = {normal(name) for name in requirements(*EXTRAS)}
     missing = {f'{source.name} imports {module}' for source in tree.package() for module in foreign_imports(source)
                if not known.get(module, {module}) & declared}
     tree.none_of(sorted(missing))
@@ -92,7 +97,7 @@ def test_every_requirement_is_imported():
     known = providers()
     imported = set().union(*(known.get(module, set()) for source in tree.package()
                              for module in foreign_imports(source)))
-    tree.none_of([name for name in requirements() if normal(name) not in imported and name not in UNIMPORTED])
+    tree.none_of([name for name in requirements(*EXTRAS) if normal(name) not in imported and name not in UNIMPORTED])
 
 
 def test_every_entry_point_can_be_loaded():

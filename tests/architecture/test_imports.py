@@ -44,10 +44,11 @@ SOLE_IMPORTERS = {
     'eventlet': 'concurrency', 'greenlet': 'concurrency',
     'oslo_messaging': 'rpc', 'kombu': 'rpc', 'amqp': 'rpc',
     'opentelemetry': 'telemetry', 'osprofiler': 'telemetry',
+    'oslo_limit': 'clients',
     'sqlalchemy': 'db', 'oslo_db': 'db', 'alembic': 'db', 'psycopg2': 'db', 'pymysql': 'db',
 }
 # Too heavy for a process that may never use them: imported in the function that does.
-LAZY = ('openstack', 'opentelemetry.sdk', 'opentelemetry.exporter', 'openstackclient')
+LAZY = ('openstack', 'oslo_limit', 'opentelemetry.sdk', 'opentelemetry.exporter', 'openstackclient')
 
 
 def unit(module: str) -> str:

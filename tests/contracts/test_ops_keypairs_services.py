@@ -12,6 +12,7 @@ from nova_lite.db.queries import services as rows
 from nova_lite.model import times
 from nova_lite.ops import keypairs as keypair_ops
 from nova_lite.ops import services
+from nova_lite.ops.limits import DatabaseLimits
 from tests.fixtures.database import database, shared_database, sqlite_path
 
 __all__ = ('database', 'shared_database', 'sqlite_path')
@@ -26,7 +27,7 @@ def add(deps, name):
 
 
 def test_many_at_once_cannot_pass_the_quota(database):
-    deps = SimpleNamespace(db=database, conf=SimpleNamespace(quota=SimpleNamespace(key_pairs=5)))
+    deps = SimpleNamespace(db=database, limits=DatabaseLimits(SimpleNamespace(key_pairs=5)))
     add(deps, 'first')
     refused: list[str] = []
     together = threading.Barrier(10)

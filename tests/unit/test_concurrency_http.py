@@ -81,6 +81,25 @@ def test_a_stop_lets_requests_in_flight_finish_and_takes_no_more():
     """) == ['refused', "late slow ''"]
 
 
+def test_who_waits_at_the_last_stop_is_served_and_others_are_refused():
+    assert run_http("""
+        waiting = [Client() for _ in range(3)]
+        server = concurrency.http_server(listening, app)
+        server.start()
+        server.leave()
+        server.stop()
+        try:
+            Client()
+        except ConnectionRefusedError:
+            print('refused')
+        # One of them never asks, which holds up nobody for long.
+        for client in waiting[1:]:
+            print(client.ask('/', 'late').splitlines()[0])
+        server.wait()
+        print(repr(waiting[0].receive()))
+    """) == ['refused', 'HTTP/1.1 200 OK', 'HTTP/1.1 200 OK', "''"]
+
+
 def test_an_idle_connection_is_closed_after_a_while():
     assert run_http("""
         server = HttpServer(listening, app, options=HttpOptions(keepalive=0.1))

@@ -23,6 +23,9 @@ _C = MIGRATIONS.c
 NEWEST_FIRST = paging.Order(marker=_C.uuid, tie=_C.id, default=(('created_at', 'desc'), ('id', 'desc')),
                             keys={'created_at': _C.created_at, 'id': _C.id})
 _IS_OPEN = _C.status.not_in(sorted(moves.OVER))
+_RESIZES = (sa.select(MIGRATIONS, SERVERS.c.project_id.label('owner'), SERVERS.c.flavor)
+            .join(SERVERS, SERVERS.c.uuid == _C.server_uuid)
+            .where(_IS_OPEN, _C.type == moves.RESIZE, SERVERS.c.deleted == sa.false()))
 _GET = sa.select(MIGRATIONS).where(_C.id == sa.bindparam('migration'))
 _OPEN = sa.select(MIGRATIONS).where(_C.server_uuid == sa.bindparam('server'), _IS_OPEN).order_by(_C.id)
 _OF_SERVER = _GET.where(_C.server_uuid == sa.bindparam('server'))
@@ -131,10 +134,15 @@ def waiting(conn: Conn, vm_state: str, before: datetime.datetime, most: int) -> 
 
 def held(conn: Conn, project_id: str | None = None) -> Iterator[tuple[str, dict[str, int]]]:
     """(project, what it holds beyond the use of the server) for each open resize, to recount the quota."""
-    query = (sa.select(MIGRATIONS, SERVERS.c.project_id.label('owner'), SERVERS.c.flavor)
-             .join(SERVERS, SERVERS.c.uuid == _C.server_uuid)
-             .where(_IS_OPEN, _C.type == moves.RESIZE, SERVERS.c.deleted == sa.false()))
-    if project_id is not None:
-        query = query.where(SERVERS.c.project_id == project_id)
+    query = _RESIZES if project_id is None else _RESIZES.where(SERVERS.c.project_id == project_id)
     for row in conn.execute(query):
         yield row.owner, surplus_of(row, row.flavor)
+
+
+def held_disk(conn: Conn, project_id: str) -> int:
+    """GiB that open resizes of a project hold beyond what its servers take now."""
+    held = 0
+    for row in conn.execute(_RESIZES.where(SERVERS.c.project_id == project_id)):
+        now, *other = (moves.amounts(flavor)['local_gb'] for flavor in (row.flavor, row.old_flavor, row.new_flavor))
+        held += max(0, *(amount - now for amount in other))
+    return held

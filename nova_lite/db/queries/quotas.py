@@ -16,8 +16,8 @@ from nova_lite import errors
 from nova_lite.db import tables
 from nova_lite.db.engine import Conn
 from nova_lite.db.queries import migrations
+from nova_lite.model import moves, states
 from nova_lite.model import quotas as model
-from nova_lite.model import states
 
 USAGES = tables.quota_usages
 SERVERS = tables.servers
@@ -63,12 +63,21 @@ def usage_of_user(conn: Conn, project_id: str, user_id: str) -> dict[str, int]:
     return used
 
 
+def disk_of_project(conn: Conn, project_id: str) -> int:
+    """GiB that the servers of a project and their open resizes take on hosts; only who has a limit of it counts."""
+    flavor = sa.type_coerce(SERVERS.c.flavor, sa.Text)
+    servers = conn.execute(sa.select(flavor, sa.func.count()).where(
+        sa.not_(SERVERS.c.deleted), _COUNTED, SERVERS.c.project_id == project_id).group_by(flavor))
+    return sum(number * moves.amounts(orjson.loads(text))['local_gb'] for text, number in servers) + \
+        migrations.held_disk(conn, project_id)
+
+
 def use(conn: sa.Connection, project_id: str, wanted: Mapping[str, int], limits: Mapping[str, int]) -> None:
     """Book ``wanted``, or book nothing and raise ``OverQuota``."""
     values: dict[str, object] = {'project': project_id}
     for name in model.RESOURCES:
         values[f'more_{name}'] = wanted[name]
-        values[f'limit_{name}'] = limits[name]
+        values[f'limit_{name}'] = int(limits[name])
     if conn.execute(_BOOK_IF, values).rowcount:
         return
     _make_row(conn, project_id)
