@@ -4,12 +4,12 @@
 from tests.chaos import storm
 
 SEED = 'short'
-REQUESTS = 160
+REQUESTS = 320
 
 
 def test_nothing_is_lost_and_nothing_is_stuck(capsys):
     with storm.cloud_of('embedded') as cloud:
-        result = storm.storm(cloud, SEED, REQUESTS, pause=1.0)
+        result = storm.storm(cloud, SEED, REQUESTS, pause=0.5)
         codes = cloud.stop()
     with capsys.disabled():
         print(f'\n  {result.line()}', end='', flush=True)
