@@ -34,10 +34,11 @@ up: $(VENV)/.made-client ## run the service: all in one place, until Ctrl-C
 .PHONY: test
 test: packages lint ## install what the tests need, then run lint and every test
 ifeq ($(TESTS),)
-	@echo '==> Testing $(SHARED_TESTS)'
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(SHARED_TESTS)
-	@echo '==> Testing $(SERIAL_TESTS)'
-	@exec $(BIN)/python -m pytest $(SERIAL_TESTS)
+	@echo '==> Testing $(SHARED_TESTS), then $(SERIAL_TESTS)'
+	@status=0; \
+	$(BIN)/python -m pytest -n auto --dist loadfile $(SHARED_TESTS) || status=1; \
+	$(BIN)/python -m pytest $(SERIAL_TESTS) || status=1; \
+	exit $$status
 else
 	@echo '==> Testing $(TESTS)'
 	@exec $(BIN)/python -m pytest $(TESTS)

@@ -25,7 +25,7 @@ __all__ = ('database', 'shared_database', 'sqlite_path')
 
 LIMITS = {'instances': 10, 'cores': 20, 'ram': 51200}
 ZONES = ('a"z', 'A"Z')
-TINY = {'vcpus': 1, 'ram': 512}
+TINY = {'vcpus': 1, 'ram': 512, 'disk': 0, 'ephemeral': 0, 'swap': 0}
 
 
 def add_host(db, name, vcpus=8, memory_mb=8192, local_gb=100, seen=0):
