@@ -219,7 +219,9 @@ def volumes() -> None:
     volume = cloud.create_volume(1, wait=True, name='sdk')
     compute.create_volume_attachment(made, volume_id=volume.id)
     check([one.volume_id for one in compute.volume_attachments(made)] == [volume.id])
+    cloud.block_storage.wait_for_status(volume, 'in-use', interval=0.2, wait=90)
     compute.delete_volume_attachment(made, volume.id)
+    cloud.block_storage.wait_for_status(volume, 'available', interval=0.2, wait=90)
     compute.delete_server(made)
 
 

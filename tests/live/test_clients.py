@@ -18,7 +18,7 @@ from tests.fixtures.shell import LIMIT, Shell, environment
 OPENSTACK = Path(sys.executable).parent / 'openstack'
 SEQUENCES = Path(__file__).parent / 'sequences'
 IMAGE, FLAVOR = 'nova-lite-nano', 'm1.nano'
-SELECTOR = re.compile(r'([^.\[\]]+)(?:\[(\w+)=([^\]]+)\])?(?:\.|$)')
+SELECTOR = re.compile(r'([^.\[\]]+)(?:\[([\w:-]+)=([^\]]+)\])?(?:\.|$)')
 
 SDK = """
 import json, openstack
