@@ -140,8 +140,8 @@ class Cluster:
                         'transport_url': self._rabbitmq.url},
             'database': {'connection': self.database_url}, 'conductor': {'workers': 1},
             'embedded': {'image': True}, 'quota': _UNLIMITED, 'fake': {**_FAKE_HOST, 'hosts': hosts}}
-        for group, options in more.items():
-            sections.setdefault(group, {}).update(options)
+        for group, values in more.items():
+            sections.setdefault(group, {}).update(values)
         path = self.state / name
         path.write_text(options(sections))
         return path
