@@ -12,8 +12,7 @@ import requests
 import yaml
 
 from tests.fixtures import processes
-from tests.fixtures import service as services
-from tests.fixtures.shell import LIMIT, Shell, environment
+from tests.fixtures.shell import LIMIT, environment
 
 OPENSTACK = Path(sys.executable).parent / 'openstack'
 SEQUENCES = Path(__file__).parent / 'sequences'
@@ -45,23 +44,6 @@ easy = cloud.compute.wait_for_server(easy, interval=0.1, wait=60)
 said['easy'] = [easy.status, cloud.delete_server('easy', wait=True, timeout=60)]
 print(json.dumps(said))
 """
-
-
-@pytest.fixture(scope='module')
-def service(tmp_path_factory):
-    if not OPENSTACK.exists():
-        processes.missing('openstack', 'python3-openstackclient')
-    running = services.Service(tmp_path_factory.mktemp('clients')).start()
-    yield running
-    assert running.stop() == 0
-    assert 'Traceback' not in running.log()
-
-
-@pytest.fixture(scope='module')
-def admin(service):
-    shell = Shell(service)
-    yield shell
-    shell.close()
 
 
 def program(service, *arguments, typed=None, cloud='nova-lite-demo'):

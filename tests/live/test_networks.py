@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from tests.fixtures import processes
-from tests.fixtures import service as services
-from tests.live.test_clients import FLAVOR, IMAGE, LIMIT, OPENSTACK, Shell, environment
+from tests.live.test_clients import FLAVOR, IMAGE, LIMIT, environment
+
+UP_OPTIONS = ('--computes', '2')
 
 SDK = """
 import json, openstack
@@ -32,23 +33,6 @@ said['deleted'] += [cloud.delete_port(port.id), cloud.delete_subnet(subnet.id), 
 said['left'] = [one.id for one in cloud.network.ports()]
 print(json.dumps(said))
 """
-
-
-@pytest.fixture(scope='module')
-def service(tmp_path_factory):
-    if not OPENSTACK.exists():
-        processes.missing('openstack', 'python3-openstackclient')
-    running = services.Service(tmp_path_factory.mktemp('networks'), '--computes', '2').start()
-    yield running
-    assert running.stop() == 0
-    assert 'Traceback' not in running.log()
-
-
-@pytest.fixture(scope='module')
-def admin(service):
-    shell = Shell(service)
-    yield shell
-    shell.close()
 
 
 @pytest.fixture(scope='module')

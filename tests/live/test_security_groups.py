@@ -6,11 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.fixtures import processes
-from tests.fixtures import service as services
-from tests.fixtures.shell import LIMIT, Shell, environment
+from tests.fixtures.shell import LIMIT, environment
 
 OPENSTACK = Path(sys.executable).parent / 'openstack'
 IMAGE, FLAVOR = 'nova-lite-nano', 'm1.nano'
@@ -32,23 +28,6 @@ said['deleted'] = [cloud.delete_server('sdk', wait=True, timeout=60, delete_ips=
 said['left'] = len(cloud.list_floating_ips())
 print(json.dumps(said))
 """
-
-
-@pytest.fixture(scope='module')
-def service(tmp_path_factory):
-    if not OPENSTACK.exists():
-        processes.missing('openstack', 'python3-openstackclient')
-    running = services.Service(tmp_path_factory.mktemp('groups')).start()
-    yield running
-    assert running.stop() == 0
-    assert 'Traceback' not in running.log()
-
-
-@pytest.fixture(scope='module')
-def admin(service):
-    shell = Shell(service)
-    yield shell
-    shell.close()
 
 
 def test_groups_and_rules(admin):

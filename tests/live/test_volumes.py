@@ -5,11 +5,7 @@ import json
 import subprocess
 import sys
 
-import pytest
-
-from tests.fixtures import processes
-from tests.fixtures import service as services
-from tests.live.test_clients import FLAVOR, IMAGE, LIMIT, OPENSTACK, Shell, environment
+from tests.live.test_clients import FLAVOR, IMAGE, LIMIT, environment
 
 SDK = """
 import json, openstack
@@ -31,23 +27,6 @@ said['deleted'] = [cloud.delete_volume_snapshot(snapshot.id, wait=True, timeout=
 said['left'] = cloud.list_volumes()
 print(json.dumps(said))
 """
-
-
-@pytest.fixture(scope='module')
-def service(tmp_path_factory):
-    if not OPENSTACK.exists():
-        processes.missing('openstack', 'python3-openstackclient')
-    running = services.Service(tmp_path_factory.mktemp('volumes')).start()
-    yield running
-    assert running.stop() == 0
-    assert 'Traceback' not in running.log()
-
-
-@pytest.fixture(scope='module')
-def admin(service):
-    shell = Shell(service)
-    yield shell
-    shell.close()
 
 
 def volume(admin, name):
