@@ -61,21 +61,24 @@ class Policy:
     """The engine: default rules of all rooms, overridden by the operator's policy file."""
 
     def __init__(self, conf: Any, rules: Iterable[policy.RuleDefault]) -> None:
-        self._enforcer = policy.Enforcer(conf)
-        self._enforcer.register_defaults([*BASE_RULES, *rules])
+        defaults = [*BASE_RULES, *rules]
+        # Only the reader opens files, at times of our choosing: an enforcer that reads while it decides would
+        # fail a request over a file that is half written.
+        self._reader = policy.Enforcer(conf)
+        self._reader.register_defaults(defaults)
+        self._enforcer = policy.Enforcer(conf, use_conf=False)
+        self._enforcer.register_defaults(defaults)
+        self._answers: dict[tuple[Any, ...], bool] = {}
+        self._rules: Any = None
+        self._next_look = 0.0
         try:
-            self._enforcer.load_rules()
+            self._read()
         except Exception as error:  # whatever a file of an operator's own can make a parser raise
             raise errors.StartError(reason=f'The policy cannot be used: {error}') from error
-        self._answers: dict[tuple[Any, ...], bool] = {}
-        self._rules: Any = self._enforcer.rules
-        self._next_look = 0.0
 
     def reload(self) -> None:
         """Read the policy files again now."""
-        self._enforcer.load_rules(force_reload=True)
-        self._answers.clear()
-        self._rules = self._enforcer.rules
+        self._read(force=True)
 
     def allows(self, context: RequestContext, name: str, owner: tuple[Any, Any] | None = None) -> bool:
         """Whether ``context`` passes rule ``name`` on a target owned by (project_id, user_id).
@@ -105,12 +108,20 @@ class Policy:
     def _look(self, now: float) -> None:
         self._next_look = now + _LOOK_AGAIN
         try:
-            self._enforcer.load_rules()
+            self._read()
         except Exception as error:
             # Somebody is writing the file, or made a mistake in it; neither may refuse requests.
             LOG.error('The policy is not read again and stays as it was: %s', error)
-        if self._enforcer.rules is not self._rules:
-            self._rules = self._enforcer.rules
+
+    def _read(self, force: bool = False) -> None:
+        try:
+            self._reader.load_rules(force_reload=force)
+        except Exception:
+            self._rules = self._reader.rules  # what was read before the error is not taken either
+            raise
+        if self._reader.rules is not self._rules:
+            self._rules = self._reader.rules
+            self._enforcer.set_rules(self._rules, use_conf=False)
             self._answers.clear()
 
     def _ask(self, context: RequestContext, name: str, project: Any, user: Any) -> bool:
