@@ -28,7 +28,7 @@ $(VENV)/.made-%: setup.cfg pyproject.toml
 comma := ,
 
 .PHONY: up
-up: $(VENV)/.made-client ## run the service: all in one place, until Ctrl-C
+up: $(VENV)/.made-client+consoles ## run the service: all in one place, until Ctrl-C
 	@exec $(BIN)/nova-lite up $(ARGS)
 
 .PHONY: test
@@ -66,6 +66,10 @@ kill-matrix: packages $(VENV)/.made-test+lint ## kill -9 at every step of every 
 .PHONY: storm
 storm: packages $(VENV)/.made-test+lint ## 1000 random operations while processes are killed every 3 seconds
 	@exec $(BIN)/python -m tests.chaos.storm $(ARGS)
+
+.PHONY: partition
+partition: packages $(VENV)/.made-test+lint ## cut a compute host and a conductor off for a minute under load; as root
+	@exec $(BIN)/python -m tests.chaos.partition $(ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.made-docs ## build docs/_build/html; a warning is an error

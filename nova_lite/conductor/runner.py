@@ -107,6 +107,9 @@ class Runner:
             return
         if errand is None:
             return
+        if isinstance(errand, str):
+            self.run(context, errand)
+            return
         if not isinstance(errand, Errand):
             self._do(errand, context)
             return
@@ -209,7 +212,10 @@ class Runner:
         self._deps.db.transaction(operations.finish, operation, now)
 
     def _begin(self, conn: Any, operation_id: str, context: RequestContext) -> Any:
-        """The errand to send out, or the operation itself if it is a chore; None if there is nothing to do."""
+        """The errand to send out, the operation itself if it is a chore, or the id of one that goes on at once.
+
+        None if there is nothing to do.
+        """
         now = times.utcnow()
         operation = operations.take(conn, operation_id, self._deps.name, self._deps.lease(now), now)
         if operation is None:
@@ -228,10 +234,10 @@ class Runner:
         kind = self._kinds[operation.kind]
         if tries > self._deps.conf.conductor.operation_attempts:
             kind.give_up(found, work.too_many_attempts(found))
-            return None
+            return _following(found)
         host = kind.assign(found)
         if host is None:
-            return None
+            return _following(found)
         host = host or self._deps.name
         step = found.step or kind.step
         operations.hand_over(conn, operation, host, step, found.params)
@@ -262,7 +268,7 @@ class Runner:
         found.events.extend(work.reported_events(report))
         kind = self._kinds[operation.kind]
         (kind.succeeded if good else kind.failed)(found, report)
-        return True, found.follow_up or (str(operation.id) if found.again else None)
+        return True, _following(found)
 
     def _work(self, conn: Any, operation: Any, now: Any) -> Work | None:
         """The operation with its server; ends it if there is nothing to do it to, or nobody who knows how."""
@@ -279,6 +285,11 @@ class Runner:
         if operation.action_id is not None:
             actions.finish(conn, operation.action_id, 'Error')
         return None
+
+
+def _following(found: Work) -> str | None:
+    """The operation that goes on once this transaction is committed."""
+    return found.follow_up or (str(found.operation.id) if found.again else None)
 
 
 def _context_of(operation: Any, context: RequestContext) -> RequestContext:

@@ -26,7 +26,7 @@ from oslo_db.sqlalchemy import engines
 from sqlalchemy.dialects import plugins
 
 from nova_lite import errors, telemetry
-from nova_lite.db import patterns, tables
+from nova_lite.db import patterns, silence, tables
 from nova_lite.db.unit import CURRENT, Unit
 
 LOG = logging.getLogger(__name__)
@@ -45,12 +45,18 @@ _SQLITE_PRAGMAS = (
     'PRAGMA temp_store=MEMORY', 'PRAGMA cache_size=-8000',
 )
 _PLUGIN = 'nova_lite'
+# More writers than this wait in the process: a connection beyond the pool would be opened and closed for a
+# single transaction, which costs more than the transaction.
+_KEPT_CONNECTIONS = 20
 # serialization failure, deadlock, lock not available
 _CONTENTION_CODES = frozenset(('40001', '40P01', '55P03'))
 # deadlock, lock wait timeout, record changed, NOWAIT refused
 _CONTENTION_NUMBERS = frozenset(((1213,), (1205,), (1020,), (3572,)))
-# server stops, crashed, starts, too many connections; PostgreSQL's class 08 is trouble with the connection itself
-_GONE_CODES = frozenset(('57P01', '57P02', '57P03', '53300'))
+# A savepoint that is not there: MariaDB takes it away with a transaction that it ends, and hides the reason behind it.
+_NO_SAVEPOINT = (1305,)
+# server stops, crashed, starts, too many connections, the transaction was quiet for too long; PostgreSQL's class 08 is
+# trouble with the connection itself
+_GONE_CODES = frozenset(('57P01', '57P02', '57P03', '53300', '25P03'))
 
 
 class Duplicate(errors.Conflict):
@@ -73,6 +79,11 @@ class Unreachable(errors.Unavailable):
 
 class _LostAtCommit(Unreachable):
     """Nobody knows whether the transaction was committed, so nobody may do it again."""
+
+
+def set_defaults() -> None:
+    """The defaults of oslo.db's options as they are with us."""
+    cfg.set_defaults(options.database_opts, max_pool_size=_KEPT_CONNECTIONS)
 
 
 class PoolPlugin(sa.engine.CreateEnginePlugin):
@@ -133,6 +144,7 @@ class Database:
     """The database of ``[database] connection``; nothing is opened before the first use."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
+        set_defaults()
         conf.register_opts(options.database_opts, 'database')
         self._conf = conf.database
         if not self._conf.connection:
@@ -142,8 +154,8 @@ class Database:
         self._pid = 0
         self._inherited: list[sa.Engine] = []
         self._lock = threading.Lock()
-        # Writers of one process queue here, where a green thread can wait, and not inside SQLite.
-        self._writer: Any = contextlib.nullcontext()
+        # Writers of one process queue here, where a thread costs nothing, and not inside the database.
+        self._writers: Any = contextlib.nullcontext()
         self._begin = ''
 
     @property
@@ -162,8 +174,9 @@ class Database:
                 self._inherited.append(self._engine)
             self._engine = create_engine(self._conf)
             self._begin = _BEGIN.get(self._engine.dialect.name, 'START TRANSACTION')
-            if self._engine.dialect.name == 'sqlite':
-                self._writer = threading.Lock()
+            writers = 1 if self._engine.dialect.name == 'sqlite' else self._conf.max_pool_size
+            if writers:
+                self._writers = threading.BoundedSemaphore(writers)
             self._pid = os.getpid()
 
     def dispose(self) -> None:
@@ -219,7 +232,7 @@ class Database:
 
         Nothing of it is done if either raises.
         """
-        unit = Unit(self, self._alone)
+        unit = Unit(self, self._patient)
         token = CURRENT.set(unit)
         try:
             result = work()
@@ -233,6 +246,20 @@ class Database:
         unit.follow_up()
         return result
 
+    def apart(self, function: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Like ``transaction``, but what it writes stays, whatever becomes of the ``together`` around it.
+
+        One that has written something by now it joins all the same: SQLite has one writer.
+        """
+        unit = self._unit()
+        if unit is None or unit.connection is not None:
+            return self.transaction(function, *args, **kwargs)
+        token = CURRENT.set(None)
+        try:
+            return self.transaction(function, *args, **kwargs)
+        finally:
+            CURRENT.reset(token)
+
     def after_commit(self, action: Callable[[], None]) -> None:
         """Do something once what was written is there for others: at once, unless it is part of ``together``."""
         unit = self._unit()
@@ -244,7 +271,7 @@ class Database:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[sa.Connection]:
         engine = self.engine
-        with _translated(), self._writer:
+        with _translated(), self._writers:
             with engine.connect() as connection:
                 try:
                     connection.exec_driver_sql(self._begin)
@@ -257,6 +284,17 @@ class Database:
                     _roll_back(connection)
                     raise
                 self._commit(connection)
+
+    @contextlib.contextmanager
+    def _patient(self) -> Iterator[sa.Connection]:
+        """Like ``_alone``, for what waits for others meanwhile."""
+        with self._alone() as connection:
+            silence.allow(connection)
+            try:
+                yield connection
+            finally:
+                with contextlib.suppress(db_exc.DBError, sa.exc.SQLAlchemyError):
+                    silence.forbid(connection)
 
     @staticmethod
     def _commit(connection: sa.Connection) -> None:
@@ -301,7 +339,7 @@ def create_engine(group: Any) -> sa.Engine:
         if dialect in ('mysql', 'mariadb') and 'charset' not in url.query:
             url = url.update_query_dict({'charset': 'utf8mb4'})
         engine = engines.create_engine(
-            url.update_query_dict({'plugin': _PLUGIN}), mysql_sql_mode=group.mysql_sql_mode,
+            silence.guarded(url).update_query_dict({'plugin': _PLUGIN}), mysql_sql_mode=group.mysql_sql_mode,
             mysql_wsrep_sync_wait=group.mysql_wsrep_sync_wait,
             connection_recycle_time=group.connection_recycle_time, connection_debug=group.connection_debug,
             max_pool_size=group.max_pool_size, max_overflow=group.max_overflow,
@@ -325,6 +363,8 @@ def _listen(engine: sa.Engine) -> None:
         sa.event.listen(engine, 'connect', _prepare_sqlite)
     elif engine.dialect.name in ('mysql', 'mariadb'):
         sa.event.listen(engine, 'connect', _prepare_mysql)
+    elif engine.dialect.name == 'postgresql':
+        sa.event.listen(engine, 'connect', silence.prepare_postgresql)
     if telemetry.is_on():
         from nova_lite.db import traced
         traced.listen(engine)
@@ -353,6 +393,7 @@ def _use_wal(connection: Any) -> None:
 def _prepare_mysql(connection: Any, record: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED')
+    silence.prepare_mariadb(connection)
 
 
 def _roll_back(connection: sa.Connection) -> None:
@@ -427,4 +468,5 @@ def _causes(error: Any) -> Iterator[Any]:
     """The error, what SQLAlchemy made it from, and what the driver raised."""
     while error is not None:
         yield error
-        error = getattr(error, 'orig', None) or getattr(error, 'inner_exception', None)
+        hidden = error.__context__ if getattr(error, 'args', ())[:1] == _NO_SAVEPOINT else None
+        error = getattr(error, 'orig', None) or getattr(error, 'inner_exception', None) or hidden

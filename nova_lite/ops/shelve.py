@@ -57,9 +57,9 @@ def shelve(deps: Deps, context: RequestContext, command: ShelveServer) -> None:
     require(deps, server, 'snapshot', 'shelve')
     with deps.db.read() as conn:
         name = snapshots.name_of_shelved(servers.get(conn, server.uuid, frozenset(('name',))).name)
-    with image_for(deps, context, server.uuid, name, snapshots.SNAPSHOT, {}) as image_id:
-        begin(deps, context, server, _SHELVE, override_lock=command.override_lock, params={
-            'image_id': image_id, 'was_running': server.vm_state == states.ACTIVE})
+    with image_for(deps, context, server.uuid, name, snapshots.SNAPSHOT, {}) as image:
+        begin(deps, context, server, _SHELVE, override_lock=command.override_lock, prepare=image.keep, params={
+            'was_running': server.vm_state == states.ACTIVE})
 
 
 def offload(deps: Deps, context: RequestContext, command: OffloadServer) -> None:

@@ -89,9 +89,15 @@ class Client(threading.Thread):
         self._number = number
         self._count = count
         self._servers: list[str] = []
+        #: Set for one that is to ask no more.
+        self.stopping = threading.Event()
+        #: Seconds between two requests, and until some server has to be idle.
+        self.pace, self.patience = 0.0, QUIET
 
     def run(self) -> None:
         for turn in range(self._count):
+            if self.stopping.wait(self.pace):
+                return
             try:
                 self._once(turn)
             except requests.RequestException as error:
@@ -131,7 +137,7 @@ class Client(threading.Thread):
                     return True
             return not self._servers
 
-        processes.wait_until(idle, QUIET, 'a server to which nothing is being done')
+        processes.wait_until(idle, self.patience, 'a server to which nothing is being done')
         if not found:
             self._create(f'storm-{self._number}-again-{len(self.asked)}')
             return self._pick()
@@ -231,13 +237,13 @@ def storm(cloud: Cloud, seed: str, count: int, pause: float = PAUSE, clients: in
     killer.stop()
     result = Result(seed, [one for user in users for one in user.asked], killer.killed, 0.0)
     result.problems += [problem for thread in (*users, killer) for problem in thread.problems]
-    _rest(cloud, result)
-    _judge(cloud, result)
+    rest(cloud, result)
+    judge(cloud, result)
     result.seconds = time.monotonic() - began
     return result
 
 
-def _rest(cloud: Cloud, result: Result) -> None:
+def rest(cloud: Cloud, result: Result) -> None:
     """Wait until nothing is left to be done, and then until nothing is left over."""
     wrong: list[str] = []
 
@@ -251,7 +257,7 @@ def _rest(cloud: Cloud, result: Result) -> None:
     result.problems += wrong
 
 
-def _judge(cloud: Cloud, result: Result) -> None:
+def judge(cloud: Cloud, result: Result) -> None:
     """What became of everything that was accepted."""
     for one in result.asked:
         if one.answer != 'accepted' or one.what == 'look':

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from nova_lite import errors
-from nova_lite.db import Contended, Duplicate, Unreachable, tables
+from nova_lite.db import Contended, Duplicate, Unreachable, silence, tables
 from nova_lite.db.queries import servers
 from tests.fixtures import rows
 from tests.fixtures.database import open_database, shared_database, sqlite_path
@@ -48,8 +48,12 @@ def used(db, name='cores'):
         return conn.scalar(sa.select(COUNTERS.c.used).where(COUNTERS.c.name == name))
 
 
+def used_in(conn):
+    return conn.scalar(sa.select(COUNTERS.c.used).where(COUNTERS.c.name == 'cores'))
+
+
 def add(conn, number, *names):
-    for name in names:
+    for name in names or ('cores',):
         conn.execute(COUNTERS.update().where(COUNTERS.c.name == name).values(used=COUNTERS.c.used + number))
 
 
@@ -219,6 +223,78 @@ def test_a_deadlock_is_resolved_by_doing_it_again(database):
                lambda: database.transaction(crosswise, 'ram', 'cores'))
     assert (used(database), used(database, 'ram')) == (2, 2)
     assert len(tries) == (2 if database.engine.dialect.name == 'sqlite' else 3)
+
+
+def test_a_deadlock_behind_a_savepoint_is_resolved_by_doing_it_again(database):
+    with database.write() as conn:
+        book(conn, 0)
+        book(conn, 0, 'ram')
+    both_hold_one = threading.Barrier(2)
+    tries = []
+
+    def crosswise(conn, first, second):
+        tries.append(first)
+        add(conn, 1, first)
+        if tries.count(first) == 1 and database.engine.dialect.name != 'sqlite':
+            both_hold_one.wait(10)
+        # MariaDB takes the savepoint away with the whole transaction.
+        with conn.begin_nested():
+            add(conn, 1, second)
+
+    in_threads(lambda: database.transaction(crosswise, 'cores', 'ram'),
+               lambda: database.transaction(crosswise, 'ram', 'cores'))
+    assert (used(database), used(database, 'ram')) == (2, 2)
+
+
+def test_a_transaction_of_a_client_that_is_cut_off_is_ended(database, monkeypatch):
+    if database.engine.dialect.name == 'sqlite':
+        # It is a file: who holds its lock cannot be cut off from it.
+        return
+    with database.write() as conn:
+        book(conn, 0)
+    monkeypatch.setattr(silence, 'QUIET', 1)
+    silent = open_database(database.engine.url.render_as_string(hide_password=False))
+    done = threading.Event()
+
+    def say_nothing():
+        with pytest.raises(Unreachable), silent.write() as conn:
+            add(conn, 10)
+            held.set()
+            assert done.wait(30)
+            add(conn, 10)
+
+    def go_on():
+        assert held.wait(30)
+        database.transaction(add, 1, 'cores')
+        done.set()
+
+    held = threading.Event()
+    in_threads(say_nothing, go_on)
+    assert used(database) == 1
+    assert silent.transaction(used_in) == 1
+    silent.dispose()
+
+
+def test_a_request_with_a_key_may_be_quiet_for_longer(database, monkeypatch):
+    if database.engine.dialect.name != 'postgresql':
+        return
+    monkeypatch.setattr(silence, 'QUIET', 1)
+    patient = open_database(database.engine.url.render_as_string(hide_password=False))
+    shown = []
+    patient.together(lambda: patient.transaction(lambda conn: shown.append(
+        conn.exec_driver_sql('SHOW idle_in_transaction_session_timeout').scalar())), lambda conn, result: None)
+    with patient.read() as conn:
+        shown.append(conn.scalar(sa.text('SHOW idle_in_transaction_session_timeout')))
+    assert shown == [f'{silence.QUIET_TOGETHER // 60}min', '1s']
+    patient.dispose()
+
+
+def test_connections_notice_that_the_server_is_cut_off(database):
+    if database.engine.dialect.name != 'postgresql':
+        return
+    with database.engine.connect() as conn:
+        found = conn.connection.dbapi_connection.info.dsn_parameters
+    assert {name: found[name] for name in silence.KEEPALIVE} == silence.KEEPALIVE
 
 
 def test_endless_contention_ends(database):

@@ -3,6 +3,8 @@
 
 import pytest
 
+from nova_lite.db.queries import operations
+from nova_lite.model import times
 from nova_lite.model.power import Power
 from nova_lite.model.zones import Place
 from nova_lite.ops import power
@@ -32,6 +34,20 @@ def test_a_life(cloud):
     assert [row.result for row in cloud.rows('server_action_events')] == ['Success'] * 5
     assert {row.state for row in cloud.rows('operations')} == {'done'}
     cloud.check_books()
+
+
+def test_what_somebody_holds_is_not_due(cloud):
+    cloud.conductor.away = True
+    for _ in range(2):
+        cloud.create()
+    cloud.age('operations', lease_until=11)
+    first, second = (row.id for row in cloud.rows('operations'))
+    with cloud.db.write() as conn:
+        operations.lock(conn, first)
+        # SQLite has no locks of rows; there a conductor waits for the file.
+        free = [second] if cloud.db.engine.dialect.name != 'sqlite' else [first, second]
+        with cloud.db.read() as other:
+            assert sorted(operations.due(other, times.utcnow(), 10)) == sorted(free)
 
 
 def test_a_hard_life(cloud):

@@ -4,6 +4,7 @@
 import argparse
 import datetime
 import json
+import uuid
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,8 @@ from nova_lite.db.queries.verify import CHECKS
 from nova_lite.model import times
 from nova_lite.ops import resize
 from nova_lite.ops.delete import DeleteServer, delete
-from tests.fixtures.cloud import Cloud, context
+from tests.fixtures import disks, networks
+from tests.fixtures.cloud import Cloud, context, image
 from tests.fixtures.database import database, shared_database, sqlite_path
 
 __all__ = ('database', 'shared_database', 'sqlite_path')
@@ -169,3 +171,88 @@ def test_all_reads_see_one_moment(cloud):
                'params': {}, 'error': None, 'created_at': times.utcnow(), 'updated_at': times.utcnow(), 'id': 'x'}
         cloud.db.transaction(operations.insert, [row])
         assert conn.scalar(count) == 0
+
+
+# ------------------------------------------------- of the embedded services
+
+@pytest.fixture
+def supplied(cloud):
+    """A server with an interface and a volume, in a cloud that has both services."""
+    networks.with_networks(cloud)
+    disks.with_volumes(cloud)
+    return cloud.create(disks=disks.plan({**disks.ROOT, 'uuid': image().id}, disks.NEW))
+
+
+def test_a_server_with_supplies_is_clean(cloud, supplied, verify):
+    assert len(cloud.rows('volume_attachments')) == 1
+    assert len([row for row in cloud.rows('ports') if row.device_id == supplied.uuid]) == 1
+    assert verify() == (0, [])
+    delete(cloud.deps, context(), DeleteServer(cloud.server(supplied.uuid)))
+    assert verify() == (0, [])
+
+
+def test_ports(cloud, supplied, verify):
+    known = supplied.interfaces
+    change(cloud, 'servers', {'uuid': supplied.uuid}, interfaces=None)
+    port = known[0]['port_id']
+    assert found(verify()) == [('ports', f'it is of server {supplied.uuid}, which has no such interface')]
+    change(cloud, 'ports', {'id': port}, ours=False)
+    code, rows = verify(repair=True)
+    assert (code, rows[0]['repair']) == (0, 'took it from the server') and verify() == (0, [])
+    change(cloud, 'ports', {'id': port}, ours=True, device_id=supplied.uuid)
+    change(cloud, 'servers', {'uuid': supplied.uuid}, deleted=True)
+    assert ('ports', f'it is of server {supplied.uuid}, which is deleted') in found(verify(check=['ports']))
+    code, rows = verify(repair=True, check=['ports'])
+    assert (code, rows[0]['repair']) == (0, 'deleted it')
+    assert port not in {row.id for row in cloud.rows('ports')}
+
+
+def test_interfaces(cloud, supplied, verify):
+    port = supplied.interfaces[0]['port_id']
+    change(cloud, 'ports', {'id': port}, host='h9')
+    assert found(verify()) == [('interfaces', f'its port {port} is at h9, the server at {supplied.host}')]
+    change(cloud, 'ports', {'id': port}, device_id='')
+    assert found(verify()) == [('interfaces', f'its port {port} is of nobody')]
+    with cloud.db.write() as conn:
+        conn.execute(sa.delete(tables.ports).where(tables.ports.c.id == port))
+    assert found(verify()) == [('interfaces', f'its port {port} is gone')]
+
+
+def test_interfaces_of_a_network_service_that_is_not_ours(cloud, supplied, verify):
+    foreign = [{**supplied.interfaces[0], 'network_id': str(uuid.uuid4()), 'port_id': 'there'}]
+    with cloud.db.write() as conn:
+        conn.execute(sa.delete(tables.ports).where(tables.ports.c.device_id == supplied.uuid))
+    change(cloud, 'servers', {'uuid': supplied.uuid}, interfaces=foreign)
+    assert verify() == (0, [])
+
+
+def test_attachments_and_devices(cloud, supplied, verify):
+    volume = cloud.rows('volumes')[0].uuid
+    known = supplied.block_devices
+    change(cloud, 'servers', {'uuid': supplied.uuid}, block_devices=None)
+    assert found(verify()) == [('attachments', f'it is attached to server {supplied.uuid}, which does not have it')]
+    assert verify(repair=True)[1][0]['repair'] == 'detached it'
+    assert disks.status(cloud, volume) == ('available', 0) and verify() == (0, [])
+    change(cloud, 'servers', {'uuid': supplied.uuid}, block_devices=known)
+    assert found(verify()) == [('devices', f'its volume {volume} is not attached to it')]
+
+
+def test_volumes(cloud, supplied, verify):
+    change(cloud, 'volumes', status='available')
+    assert found(verify()) == [('volumes', 'it is available and must be in-use')]
+    assert verify(repair=True)[1][0]['repair'] == 'set it to in-use' and verify() == (0, [])
+
+
+def test_volume_quota(cloud, supplied, verify):
+    change(cloud, 'volume_usages', gigabytes=9)
+    assert found(verify()) == [('volume_quota', 'gigabytes is 9 and must be 1')]
+    assert verify(repair=True)[1][0]['repair'] == 'booked 1 volumes, 0 snapshots, 1 gigabytes'
+    assert verify() == (0, [])
+
+
+def test_what_is_being_done_is_left_alone(cloud, supplied, verify):
+    change(cloud, 'servers', {'uuid': supplied.uuid}, interfaces=None, block_devices=None)
+    row = cloud.rows('operations')[-1]
+    with cloud.db.write() as conn:
+        operations.insert(conn, [operations.successor(row, 'attach_volume', {}, times.utcnow(), times.utcnow())])
+    assert verify() == (0, [])

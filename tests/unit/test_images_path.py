@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Snapshots, backups, shelves and rebuilds, from the command to guest and image; and what a failure leaves."""
 
+import dataclasses
 import pathlib
 from types import SimpleNamespace
 
@@ -54,6 +55,73 @@ def test_a_snapshot_by_somebody_else_is_shared_with_the_owner(cloud):
     made = snapshot.create_image(cloud.deps, boss, snapshot.CreateImage(server, 'shot'))
     found = cloud.images.show(context(), made)
     assert (found.owner, found.visibility, found.status) == ('blue', 'shared', 'active')
+
+
+class Dying:
+    """The image service, whose client dies once it has what it asked for."""
+
+    def __init__(self, real):
+        self._real = real
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
+
+    def create(self, *args):
+        self._real.create(*args)
+        raise SystemExit
+
+
+@pytest.mark.parametrize('ask', [
+    lambda deps, server: snapshot.create_image(deps, context(), snapshot.CreateImage(server, 'shot')),
+    lambda deps, server: snapshot.create_backup(deps, context(), snapshot.CreateBackup(server, 'shot', 'daily', 1)),
+    lambda deps, server: shelve.shelve(deps, context(), shelve.ShelveServer(server))])
+def test_an_api_that_dies_before_its_commit_leaves_no_image(cloud, ask):
+    server = cloud.create()
+    was = state(cloud, server)
+    with pytest.raises(SystemExit):
+        ask(dataclasses.replace(cloud.deps, images=Dying(cloud.images)), server)
+    assert len(images(cloud)) == 1 and state(cloud, server) == was
+    cloud.sweeper.sweep()
+    assert len(images(cloud)) == 1, 'the request might still be at it'
+    cloud.age('operations', lease_until=61)
+    cloud.sweeper.sweep()
+    assert not images(cloud)
+
+
+def test_a_request_with_a_key_that_is_undone_leaves_no_image(cloud):
+    server = cloud.create()
+
+    def lost(conn, answer):
+        raise errors.KeyInUse()
+
+    with pytest.raises(errors.KeyInUse):
+        cloud.db.together(lambda: snapshot.create_image(
+            cloud.deps, context(), snapshot.CreateImage(server, 'shot')), lost)
+    assert [row.action for row in cloud.rows('server_actions')] == ['create']
+    cloud.age('operations', lease_until=61)
+    cloud.sweeper.sweep()
+    assert not images(cloud)
+
+
+def test_a_request_that_takes_too_long_keeps_no_image(cloud):
+    server = cloud.create()
+
+    class Slow(Dying):
+        def create(self, *args):
+            cloud.age('operations', lease_until=61)
+            cloud.sweeper.sweep()
+            return self._real.create(*args)
+
+    with pytest.raises(errors.Unavailable, match='took too long'):
+        snapshot.create_image(dataclasses.replace(cloud.deps, images=Slow(cloud.images)), context(),
+                              snapshot.CreateImage(server, 'shot'))
+    assert not images(cloud) and state(cloud, server)[:2] == ('active', None)
+
+
+def test_an_image_that_is_taken_leaves_no_chore(cloud):
+    server = cloud.create()
+    snapshot.create_image(cloud.deps, context(), snapshot.CreateImage(server, 'shot'))
+    assert [row.kind for row in cloud.rows('operations')] == ['build', 'snapshot']
 
 
 def test_a_failed_snapshot_leaves_no_image(cloud):

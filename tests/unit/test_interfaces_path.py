@@ -5,6 +5,8 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.db import schema
+from nova_lite.db.queries import work_list
+from nova_lite.model import times
 from nova_lite.model.networks import plugged
 from nova_lite.model.zones import Place
 from nova_lite.ops import evacuate, interfaces, live_migrate, resize, shelve
@@ -14,6 +16,7 @@ from tests.fixtures.cloud import Cloud, context, wish
 from tests.fixtures.database import open_database
 from tests.fixtures.moves import fail_at, hold_at, sweep
 from tests.fixtures.networks import add_network, bound, given, macs, with_networks
+from tests.fixtures.stories import outcome
 
 
 @pytest.fixture
@@ -350,3 +353,16 @@ def test_several_servers_have_ports_of_their_own(cloud):
     found = [cloud.server(row['uuid']) for row in made]
     assert len({row.addresses['private'][0]['addr'] for row in found}) == 3
     assert sorted(filter(None, bound(cloud).values())) == sorted(row.host for row in found)
+
+
+def test_what_undoes_an_abandoned_attach_is_done_at_once(cloud):
+    server = on_h1(cloud, networks='none')
+    cloud.compute.dead.add('h1')
+    attach(cloud, server)
+    cloud.compute.dead.clear()
+    given_up = {'code': 500, 'message': 'an administrator abandoned it', 'details': ''}
+    operation = cloud.rows('operations')[-1]
+    assert cloud.db.transaction(work_list.abandon, operation.id, given_up, times.utcnow())
+    cloud.sweeper.sweep()
+    assert agree(cloud, server) == [] and bound(cloud) == {}
+    assert outcome(cloud)[:2] == ('attach_interface', 'Error')

@@ -16,6 +16,8 @@ from nova_lite.db.engine import Conn
 KEYPAIRS = tables.keypairs
 ORDER = paging.Order(marker=KEYPAIRS.c.name, tie=KEYPAIRS.c.id, default=(('name', 'asc'),),
                      keys={'name': KEYPAIRS.c.name})
+#: A name that no key pair can have.
+NOBODYS = ''
 
 
 def page(conn: Conn, user_id: str, limit: int | None = None, marker: str | None = None,
@@ -64,6 +66,18 @@ def count(conn: Conn, user_id: str) -> int:
 
 
 def lock_list(conn: sa.Connection, user_id: str) -> None:
-    """Let nobody else who calls this add to the user's list before this transaction ends; an empty one is open."""
+    """Let nobody else who calls this add to the user's list before this transaction ends."""
+    if _lock_first(conn, user_id):
+        return
+    # There is nothing to lock yet: whoever else is here waits for the one row that both of us want to make.
+    stand_in = {'user_id': user_id, 'name': NOBODYS, 'type': '', 'fingerprint': '', 'public_key': '',
+                'created_at': timeutils.utcnow()}
+    conn.execute(KEYPAIRS.insert(), stand_in)
+    conn.execute(KEYPAIRS.delete().where(KEYPAIRS.c.user_id == user_id, KEYPAIRS.c.name == NOBODYS))
+    # By now somebody may have added the first one, and others may have locked that.
+    _lock_first(conn, user_id)
+
+
+def _lock_first(conn: sa.Connection, user_id: str) -> bool:
     first = sa.select(KEYPAIRS.c.id).where(KEYPAIRS.c.user_id == user_id).order_by(KEYPAIRS.c.id).limit(1)
-    conn.execute(first.with_for_update()).first()
+    return conn.execute(first.with_for_update()).first() is not None

@@ -46,8 +46,9 @@ _PUT_ASIDE = sa.update(OPERATIONS).where(_HELD).values(
     error=sa.bindparam('new_error', type_=tables.Json), updated_at=sa.bindparam('now'))
 _NOTE_ERROR = sa.update(OPERATIONS).where(_HELD).values(error=sa.bindparam('new_error', type_=tables.Json))
 _POSTPONE = sa.update(OPERATIONS).where(_HELD).values(lease_until=sa.bindparam('until'))
+# What is locked is being looked after; and if that one is cut off, the others are not to wait for it.
 _DUE = (sa.select(OPERATIONS.c.id).where(_OPEN, OPERATIONS.c.lease_until < sa.bindparam('now'))
-        .order_by(OPERATIONS.c.lease_until).limit(sa.bindparam('most')))
+        .order_by(OPERATIONS.c.lease_until).limit(sa.bindparam('most')).with_for_update(skip_locked=True))
 #: Kinds that tidy up after a server and outlive it.
 LASTING = ('delete_image', 'release_ports', 'release_volumes')
 _SUPERSEDE = sa.update(OPERATIONS).where(
@@ -66,6 +67,7 @@ _OF_SERVER = sa.select(OPERATIONS).where(OPERATIONS.c.server_uuid == sa.bindpara
 _OVER = (sa.select(OPERATIONS.c.id).where(
     OPERATIONS.c.state.in_((DONE, FAILED)), OPERATIONS.c.updated_at < sa.bindparam('before'))
     .limit(sa.bindparam('most')))
+_WITHDRAW = sa.delete(OPERATIONS).where(_BY_ID, OPERATIONS.c.state == PENDING)
 _FORGET = sa.delete(OPERATIONS).where(OPERATIONS.c.id.in_(sa.bindparam('ids', expanding=True)))
 
 #: What goes to a host in its own field, and not among the parameters.
@@ -183,6 +185,11 @@ def supersede(conn: sa.Connection, server_uuid: str, by: str, now: datetime.date
     """
     reason = {'code': 409, 'message': f'Given up for {by}.', 'details': '', 'superseded_by': by}
     return conn.execute(_SUPERSEDE, {'server': server_uuid, 'kept': keep, 'new_error': reason, 'now': now}).rowcount
+
+
+def withdraw(conn: sa.Connection, operation_id: str) -> bool:
+    """Take off the list what nobody has begun; False if somebody has."""
+    return bool(conn.execute(_WITHDRAW, {'operation_id': operation_id}).rowcount)
 
 
 def prune(conn: sa.Connection, before: datetime.datetime, most: int) -> int:

@@ -4,7 +4,7 @@
 A module for each area; what it checks is its ``CHECKS``, and a new area is a new module in the list below.
 """
 
-from nova_lite.db.queries.verify import allocations, groups, quota, work
+from nova_lite.db.queries.verify import allocations, groups, quota, supplies, work
 from nova_lite.db.queries.verify.base import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -12,4 +12,5 @@ CHECKS: tuple[Check, ...] = (
     *allocations.CHECKS,
     *quota.CHECKS,
     *groups.CHECKS,
+    *supplies.CHECKS,
 )
