@@ -154,7 +154,7 @@ class MetadataItemNotFound(NotFound):
 
 
 class MarkerNotFound(Invalid):
-    message = 'Marker {marker} names nothing in this list.'
+    message = 'marker [{marker}] not found: this list has no such entry.'
 
 
 class MigrationNotFound(NotFound):
@@ -175,6 +175,10 @@ class SubnetNotFound(NotFound):
 
 class PortNotFound(NotFound):
     message = 'There is no port {port}.'
+
+
+class RouterNotFound(NotFound):
+    message = 'There is no router {router}.'
 
 
 class SecurityGroupNotFound(NotFound):
@@ -259,6 +263,14 @@ class SubnetInUse(Conflict):
 
 class PortInUse(Conflict):
     message = 'Port {port} belongs to {device} already.'
+
+
+class PortBindingFailed(Conflict):
+    message = 'Port {port} cannot be bound on host {host}: nothing there serves its network.'
+
+
+class RouterInUse(Conflict):
+    message = 'Router {router} has interfaces: {ports}.'
 
 
 class AddressInUse(Conflict):
@@ -367,6 +379,16 @@ class HypervisorError(Error):
     """The hypervisor did not do what it was asked to."""
 
     message = '{reason}'
+
+
+class ImageRefused(HypervisorError):
+    """What is in an image is not what its record says, or would do harm on a host."""
+
+    message = 'Image {image} cannot be used: {reason}'
+
+
+class ImageTooBig(ImageRefused):
+    """It may fit another flavor."""
 
 
 class InterfaceAttachFailed(Error):

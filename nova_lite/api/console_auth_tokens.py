@@ -22,7 +22,7 @@ RULE = 'os_compute_api:os-console-auth-tokens'
 _ONE = '/os-console-auth-tokens/{id}'
 
 RULES = (
-    policy.rule(RULE, f'{policy.SERVICE} or {policy.ADMIN}', 'See where the console of a token is.', ('GET', _ONE)),
+    policy.rule(RULE, policy.ADMIN, 'See where the console of a token is.', ('GET', _ONE)),
 )
 
 SHOWN = View(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from nova_lite.api import shared
 from nova_lite.auth import policy
+from nova_lite.model.quotas import OF_NETWORK, UNLIMITED
 from nova_lite.ops import quotas as ops
 from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi.body import Param, Query
@@ -40,8 +41,8 @@ _KEPT = {
 _TO_56 = {'maxPersonality': 'injected_files', 'maxPersonalitySize': 'injected_file_content_bytes', **_KEPT}
 _TO_38 = {'maxImageMeta': 'metadata_items', **_TO_56}
 _TO_35 = {
-    'maxTotalFloatingIps': 'elsewhere', 'maxSecurityGroups': 'elsewhere', 'maxSecurityGroupRules': 'elsewhere',
-    'totalFloatingIpsUsed': 'used_elsewhere', 'totalSecurityGroupsUsed': 'used_elsewhere', **_TO_38,
+    'maxTotalFloatingIps': 'floating_ips', 'maxSecurityGroups': 'security_groups',
+    'maxSecurityGroupRules': 'security_group_rules', 'totalFloatingIpsUsed': 'used_elsewhere', 'totalSecurityGroupsUsed': 'used_elsewhere', **_TO_38,
 }
 
 
@@ -57,7 +58,7 @@ LIMITS = View(
 )
 
 # What Neutron keeps the books of, as Nova shows it since it does no networking itself.
-_NEUTRON = {'elsewhere': -1, 'used_elsewhere': 0}
+_NEUTRON = {**dict.fromkeys(OF_NETWORK, UNLIMITED), 'used_elsewhere': 0}
 
 # ----------------------------------------------------------------- handlers
 

@@ -3,7 +3,7 @@
 
 Source: compute API reference, "Quota sets" and "Quota class sets"; microversions 2.36 and 2.50 (nothing of the
 network, classes have server groups), 2.57 (nothing of injected files).  The network service keeps the limits of
-networks: here they are always -1, and setting them sets nothing.
+networks: here they are -1, or what somebody set, and count for nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -53,7 +53,6 @@ RULES = (
 _FILES = ('injected_files', 'injected_file_content_bytes', 'injected_file_path_bytes')
 _GROUPS = ('server_groups', 'server_group_members')
 _PLAIN = tuple(name for name in model.LIMITED if name not in (*_FILES, *_GROUPS))
-_NETWORK = ('fixed_ips', 'floating_ips', 'security_groups', 'security_group_rules')
 
 _LIMIT = {'type': ['integer', 'string'], 'pattern': '^-?[0-9]+$', 'minLength': 1, 'maxLength': 11, 'minimum': -1,
           'maximum': formats.MAX_INT}
@@ -62,7 +61,7 @@ _LIMIT = {'type': ['integer', 'string'], 'pattern': '^-?[0-9]+$', 'minLength': 1
 def _limits(network: window.Window) -> Iterable[Prop]:
     yield from (Prop(name, _LIMIT) for name in (*_PLAIN, *_GROUPS))
     yield from (Prop(name, _LIMIT, until(56)) for name in _FILES)
-    yield from (Prop(name, _LIMIT, network) for name in (*_NETWORK, 'networks'))
+    yield from (Prop(name, _LIMIT, network) for name in (*model.OF_NETWORK, 'networks'))
 
 
 UPDATE = wrapped('quota_set', Object(*_limits(until(35)), Prop('force', formats.BOOLEAN)))
@@ -84,9 +83,10 @@ def _shown(names: Iterable[str], when: window.Window = window.ALWAYS) -> Iterabl
 
 _ID = Field('id', shared.entry('id'), ops=_PLAINLY - {'update'} | _DETAIL, kind=kinds.TEXT)
 QUOTA_SET = View(
-    _ID, *_shown((*_PLAIN, *_GROUPS)), *_shown(_FILES, until(56)), *_shown(_NETWORK, until(35)))
+    _ID, *_shown((*_PLAIN, *_GROUPS)), *_shown(_FILES, until(56)), *_shown(model.OF_NETWORK, until(35)))
 QUOTA_CLASS_SET = View(
-    _ID, *_shown(_PLAIN), *_shown(_GROUPS, since(50)), *_shown(_FILES, until(56)), *_shown(_NETWORK, until(49)))
+    _ID, *_shown(_PLAIN), *_shown(_GROUPS, since(50)), *_shown(_FILES, until(56)),
+    *_shown(model.OF_NETWORK, until(49)))
 
 # ----------------------------------------------------------------- handlers
 
@@ -112,7 +112,7 @@ def _check_project(call: Call) -> None:
 
 
 def _with(owner: str | None, limits: Mapping[str, Any], network: Any = model.UNLIMITED) -> dict[str, Any]:
-    return {'id': owner, **dict.fromkeys(_NETWORK, network), **limits}
+    return {'id': owner, **dict.fromkeys(model.OF_NETWORK, network), **limits}
 
 
 def show(call: Call) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def defaults(call: Call) -> dict[str, Any]:
 
 
 def _wanted(body: Mapping[str, Any]) -> dict[str, int]:
-    return {name: _number(name, value) for name, value in body.items() if name in model.LIMITED}
+    return {name: _number(name, value) for name, value in body.items() if name in (*model.LIMITED, *model.OF_NETWORK)}
 
 
 def _number(name: str, value: Any) -> int:

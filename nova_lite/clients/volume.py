@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The port to volumes: what the program asks of a volume service, and the twin that refuses where there is none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, cast
 
 from oslo_config import cfg
@@ -26,8 +26,18 @@ class VolumeClient(Protocol):
     def is_there(self) -> bool:
         """Whether there is a volume service at all."""
 
+    @property
+    def needs_owner(self) -> bool:
+        """Whether it makes things for nobody but who shows a token of his own."""
+
     def take_up(self) -> None:
         """No other process works for the service now, so whatever one was at has to be done again."""
+
+    def when_extended(self, told: Callable[[str, str], None]) -> None:
+        """Have somebody told the server and the volume when one that a server has grew.
+
+        That is for a service within this program; others send the event volume-extended.
+        """
 
     def show(self, context: Any, volume_id: str) -> Volume: ...
 
@@ -72,6 +82,12 @@ class VolumeClient(Protocol):
     def connect(self, context: Any, attachment_id: str, connector: Mapping[str, Any]) -> dict[str, Any]:
         """Tell the service who connects; answers how (``driver_volume_type``, ``data``).  Repeatable."""
 
+    def disconnect(self, context: Any, volume_id: str, server_uuid: str) -> str | None:
+        """No host reads what the server has of the volume, but it keeps it: ``reserved`` until the next ``connect``.
+
+        The id of the attachment from then on; None if the server has no part of the volume.  Repeatable.
+        """
+
     def complete(self, context: Any, attachment_id: str, device: str | None = None) -> None:
         """The guest has it now: ``in-use``.  Repeatable."""
 
@@ -90,10 +106,13 @@ class VolumeClient(Protocol):
 class NoVolumes:
     """Where there is no volume service, every question about volumes has one answer."""
 
-    is_there = False
+    is_there = needs_owner = False
 
     def take_up(self) -> None:
         """There is nothing to do."""
+
+    def when_extended(self, told: Callable[[str, str], None]) -> None:
+        """There is nothing that grows."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith('_'):
@@ -112,8 +131,13 @@ def no_volumes() -> VolumeClient:
 
 def volume_client(conf: cfg.ConfigOpts, db: Any, images: Any) -> VolumeClient:
     """The volume service that ``conf`` names."""
-    if not conf.embedded.volume:
-        return no_volumes()
-    from nova_lite.clients.volume_embedded import EmbeddedVolumes
+    if conf.embedded.volume:
+        from nova_lite.clients.volume_embedded import EmbeddedVolumes
 
-    return EmbeddedVolumes(conf, db, images)
+        return EmbeddedVolumes(conf, db, images)
+    options = conf.cinder
+    if not (options.auth_type or options.auth_section or options.endpoint_template or options.os_region_name):
+        return no_volumes()
+    from nova_lite.clients.cinder import CinderVolumes
+
+    return CinderVolumes(conf)

@@ -2,7 +2,7 @@
 """The port to volumes on the embedded volume service, without HTTP."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -16,12 +16,16 @@ class EmbeddedVolumes:
     """The service of this installation, asked directly; ``service`` is what its HTTP API works with, too."""
 
     is_there = True
+    needs_owner = False
 
     def __init__(self, conf: cfg.ConfigOpts, db: Any, images: Any) -> None:
         self.service = VolumeService(conf, db, images)
 
     def take_up(self) -> None:
         self.service.take_up()
+
+    def when_extended(self, told: Callable[[str, str], None]) -> None:
+        self.service.when_extended(told)
 
     def show(self, context: Any, volume_id: str) -> Volume:
         return self._volumes([self.service.volumes.show(context, volume_id)])[0]
@@ -70,6 +74,9 @@ class EmbeddedVolumes:
 
     def connect(self, context: Any, attachment_id: str, connector: Mapping[str, Any]) -> dict[str, Any]:
         return self.service.attachments.connect(context, attachment_id, connector)
+
+    def disconnect(self, context: Any, volume_id: str, server_uuid: str) -> str | None:
+        return self.service.attachments.disconnect(context, volume_id, server_uuid)
 
     def complete(self, context: Any, attachment_id: str, device: str | None = None) -> None:
         self.service.attachments.complete(context, attachment_id, device)

@@ -3,13 +3,14 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from nova_lite import api, errors, objects, telemetry
-from nova_lite.auth.context import RequestContext
+from nova_lite.auth.context import RequestContext, service_context
 from nova_lite.auth.policy import Policy
 from nova_lite.clients.identity import IdentityClient, identity_client
 from nova_lite.clients.image import ImageClient, image_client
@@ -21,9 +22,10 @@ from nova_lite.conf import files
 from nova_lite.db import schema
 from nova_lite.db.engine import Database
 from nova_lite.db.queries import flavors, services
-from nova_lite.ops import idempotency
-from nova_lite.ops.base import Deps
+from nova_lite.ops import idempotency, interfaces
+from nova_lite.ops.base import Deps, wake
 from nova_lite.ops.limits import limits
+from nova_lite.ops.volumes import extended
 from nova_lite.rpc import versions
 from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.conductor import ConductorClient
@@ -49,6 +51,14 @@ class Services(Deps):
              work: Callable[[], idempotency.Answer]) -> tuple[idempotency.Answer, bool]:
         """Do a request that carries a key of its client, unless it was done before."""
         return idempotency.once(self, context, idempotency.Keyed(key, request), work)
+
+    def forget_port(self, conn: Any, context: RequestContext, server_uuid: str, port_id: str) -> list[str]:
+        """A port of a server is deleted in this transaction; the operations to ``wake`` a conductor for."""
+        return interfaces.forget_port(conn, context, server_uuid, port_id)
+
+    def wake(self, context: RequestContext, operation_ids: Iterable[str]) -> None:
+        """Tell a conductor of work."""
+        wake(self, context, operation_ids)
 
 
 class Program:
@@ -112,9 +122,11 @@ class Program:
     @cached_property
     def services(self) -> Services:
         """For the handlers of the API."""
-        return Services(db=self.db, conductor=self.conductor, images=self.images, conf=self.conf, policy=self.policy,
+        made = Services(db=self.db, conductor=self.conductor, images=self.images, conf=self.conf, policy=self.policy,
                         compute=self.compute, identity=identity_client(self.conf), volumes=self.volumes,
                         networks=self.networks, foresight=self.foresight, limits=limits(self.conf))
+        self.volumes.when_extended(lambda server, volume: extended(made, service_context(), server, volume))
+        return made
 
     def prepare_database(self, with_flavors: bool = False, may_fork: bool = True, alone: bool = False) -> None:
         """Make or upgrade the schema; an empty table of flavors gets the usual ones where asked for.
@@ -198,6 +210,17 @@ def compute_parts(program: Program) -> list[Part]:
                              lambda host, endpoint: program.listen('compute', host, endpoint),
                              versions.SERVICE_VERSION)
     return [Part(manager, lambda: 1)]
+
+
+def console_parts(program: Program, kinds: Collection[str], address: str, port: int) -> list[Part]:
+    """A proxy that lets clients to consoles of these kinds: one process, which waits for bytes most of the time."""
+    from nova_lite.console import service
+    service.check_available()
+    conf = program.conf
+    sock = server.listen(address, port, conf.wsgi.tcp_keepidle)
+    web = Path(conf.web) if 'novnc' in kinds else None
+    deps = service.Deps(db=program.db, conf=conf, compute=program.compute)
+    return [Part(service.ConsoleService(deps, kinds, sock, web), lambda: 1)]
 
 
 def _workers(conf: Any, option: str) -> Any:

@@ -173,6 +173,12 @@ class DetachInterface(Stepwise):
         work.done()
 
 
+class LoseInterface(Stepwise):
+    """The port of an interface is gone, and the server's record of it: the guest is told."""
+
+    steps = (Step(DETACH, SOURCE, sure=True),)
+
+
 def _others(work: Work) -> list[networks.Interface]:
     return [entry for entry in work.server.interfaces or () if entry['slot'] != work.params[SLOT]]
 
@@ -184,4 +190,5 @@ def _store(work: Work, known: list[networks.Interface]) -> None:
 KINDS: dict[str, Kind] = {
     'attach_interface': AttachInterface(),
     'detach_interface': DetachInterface(),
+    'lose_interface': LoseInterface(),
 }

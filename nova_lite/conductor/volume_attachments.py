@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attach a volume to a server, take it away, put another one in its place.
+"""Attach a volume to a server, take it away, put another one in its place, tell that it has grown.
 
 The server's row changes by one device at a time, because several of these may be under way at one server.
 """
@@ -102,6 +102,12 @@ class SwapVolume(_OfDevice):
         work.fail(error)
 
 
+class ExtendVolume(_OfDevice):
+    """A volume has grown, and its size is recorded: the guest is told."""
+
+    steps = (Step('volume_extend', SOURCE),)
+
+
 def _store(work: Work, changed: Mapping[str, Any]) -> None:
     work.change(block_devices=block_devices.replaced(work.server.block_devices or (), changed) or None)
 
@@ -190,5 +196,6 @@ STEPS: dict[str, OwnStep] = {
 KINDS: dict[str, Kind] = {
     'attach_volume': AttachVolume(),
     'detach_volume': DetachVolume(),
+    'extend_volume': ExtendVolume(),
     'swap_volume': SwapVolume(),
 }

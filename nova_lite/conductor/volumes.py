@@ -27,7 +27,7 @@ from nova_lite.objects.server import Server
 
 LOG = logging.getLogger(__name__)
 
-BUILD, COMPLETE, RELEASE = 'volumes_build', 'volumes_complete', 'volumes_release'
+BUILD, COMPLETE, RELEASE, LEAVE = 'volumes_build', 'volumes_complete', 'volumes_release', 'volumes_leave'
 TO_DEST, TO_SOURCE = 'volumes_to_dest', 'volumes_to_source'
 #: The chore that gives back the volumes of a server which was not built.
 CHORE = 'release_volumes'
@@ -95,6 +95,22 @@ def _moved(deps: Deps, server: Server, host: str) -> Changes:
                               for one in server.block_devices]}
 
 
+def leave(deps: Deps, context: RequestContext, operation: Operation, server: Server) -> Changes:
+    """The volumes are kept for the server, and no host reads them."""
+    return {'block_devices': [_disconnected(deps, server, one) for one in server.block_devices]}
+
+
+def _disconnected(deps: Deps, server: Server, one: Device) -> Device:
+    if one['destination'] != VOLUME or not one['attachment_id']:
+        return dict(one)
+    try:
+        kept = deps.volumes.disconnect(service_context(), one['volume_id'], server.uuid)
+    except errors.VolumeNotFound:
+        # The unshelve will say so.
+        kept = one['attachment_id']
+    return {**one, 'attachment_id': kept, 'connection': None}
+
+
 # --------------------------------------------------------------------- a server ends
 
 def release(deps: Deps, context: RequestContext, operation: Operation, server: Server) -> Changes:
@@ -114,7 +130,7 @@ def drop(work: Work) -> None:
     """Have the volumes given back after this transaction; the server keeps the record of its other disks."""
     server = work.server
     found = block_devices.of_server(server)
-    if all(one['status'] == WISHED for one in found):
+    if all(one['status'] == WISHED and not one['attachment_id'] for one in found):
         return
     work.schedule(CHORE, {'devices': found, 'server_uuid': server.uuid, 'project_id': server.project_id,
                           'user_id': server.user_id}, work.now)
@@ -163,7 +179,7 @@ def connected(deps: Deps, server: Server, one: Device, connector: Mapping[str, A
         return dict(one)
     attachment = one['attachment_id'] or deps.volumes.reserve(
         service_context(), one['volume_id'], server.uuid, key=one['id'])
-    connection = deps.volumes.connect(service_context(), attachment, connector)
+    connection = deps.volumes.connect(service_context(), attachment, {**connector, 'mountpoint': one['device']})
     status = one['status'] if one['status'] in (ATTACHED, block_devices.DETACHING) else ATTACHING
     return {**one, 'attachment_id': attachment, 'connection': connection, 'status': status}
 
@@ -220,9 +236,10 @@ def connector_of(deps: Deps, host: str) -> dict[str, Any]:
 
 
 def owner_of(context: RequestContext, server: Server) -> RequestContext:
-    """The one to whom the server belongs."""
-    return RequestContext(user_id=server.user_id, project_id=server.project_id, roles=['member', 'reader'],
-                          request_id=context.request_id, overwrite=False)
+    """The one to whom the server belongs; with the token of the request, if it is his."""
+    token = context.auth_token if context.project_id == server.project_id else None
+    return RequestContext(auth_token=token, user_id=server.user_id, project_id=server.project_id,
+                          roles=['member', 'reader'], request_id=context.request_id, overwrite=False)
 
 
 def retract(deps: Deps, context: RequestContext, operation: Operation, server: Server, changes: Changes) -> None:
@@ -231,7 +248,7 @@ def retract(deps: Deps, context: RequestContext, operation: Operation, server: S
 
 
 here.RETRACT[BUILD] = retract
-STEPS: dict[str, OwnStep] = {BUILD: build, COMPLETE: complete, RELEASE: release, TO_DEST: to_dest,
+STEPS: dict[str, OwnStep] = {BUILD: build, COMPLETE: complete, RELEASE: release, LEAVE: leave, TO_DEST: to_dest,
                              TO_SOURCE: to_source}
 
 
@@ -241,4 +258,4 @@ def _any(devices: list[Device] | None) -> bool:
 
 SUPPLY = supplies.Supply(
     'block_devices', prepare=BUILD, release=RELEASE, to_dest=TO_DEST, to_source=TO_SOURCE, drop=drop, complete=COMPLETE,
-    begin=begin, counts=_any)
+    leave=LEAVE, begin=begin, counts=_any)

@@ -5,18 +5,17 @@ What somebody changes of a port that a server has is in the server's own row whe
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import webob
 
 from nova_lite import errors
-from nova_lite.db.queries import floating_ips, networks, ports, security_groups, servers
+from nova_lite.db.queries import floating_ips, networks, ports, security_groups
 from nova_lite.embedded import addresses, http, network_ports
 from nova_lite.embedded import network_wire as wire
 from nova_lite.embedded.network_store import seen_by
 from nova_lite.embedded.security_group_store import GroupStore
-from nova_lite.model import networks as model
 
 _MAC = re.compile(r'([0-9a-f]{2}:){5}[0-9a-f]{2}')
 _BINDING = ('binding:host_id', 'binding:profile', 'binding:vif_type', 'binding:vif_details')
@@ -65,6 +64,7 @@ class Ports:
     """/v2.0/ports."""
 
     def __init__(self, services: Any) -> None:
+        self._services = services
         self._db = services.db
         self._groups = GroupStore(services.db)
 
@@ -113,7 +113,8 @@ class Ports:
         return wire.one('port', self._get(context, port_id), request)
 
     def delete(self, request: webob.Request, port_id: str) -> webob.Response:
-        self._db.transaction(_delete, wire.writer(request), port_id)
+        context = wire.writer(request)
+        self._services.wake(context, self._db.transaction(_delete, context, port_id, self._services.forget_port))
         return http.empty()
 
     def _get(self, context: Any, port_id: str) -> wire.Entry:
@@ -186,15 +187,10 @@ def _readdress(conn: Any, row: Any, fixed: Sequence[network_ports.Fixed]) -> Non
     ports.give(conn, row.id, found)
 
 
-def _delete(conn: Any, context: Any, port_id: str) -> None:
+def _delete(conn: Any, context: Any, port_id: str, forget: Callable[..., list[str]]) -> list[str]:
+    """The operations that tell the guest that had it."""
     row = _own(conn, context, port_id)
     if row.device_owner.startswith('network:'):
         raise errors.PortInUse(port=port_id, device=row.device_owner)
     ports.delete(conn, [port_id])
-    if not row.device_id:
-        return
-    try:
-        known = servers.lock(conn, row.device_id, frozenset(('uuid', 'interfaces'))).interfaces or []
-    except errors.ServerNotFound:
-        return
-    servers.update(conn, row.device_id, **model.columns([one for one in known if one.get('port_id') != port_id]))
+    return forget(conn, context, row.device_id, port_id) if row.device_id else []

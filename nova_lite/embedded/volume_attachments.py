@@ -72,6 +72,22 @@ class Attachments:
             'device_path': self._files.path(VOLUME, volume.uuid), 'format': volume.format, 'volume_id': volume.uuid,
             'access_mode': row.mode, 'qos_specs': None, 'encrypted': False, 'cacheable': False}}
 
+    def disconnect(self, context: Any, volume_id: str, server_uuid: str) -> str | None:
+        """Forget who had connected; the id of what the server keeps."""
+        def apply(conn: Any) -> str | None:
+            volume = seen(context, volumes.lock(conn, volume_id))
+            found = [row for row in volume_attachments.of_volumes(conn, [volume.id])[volume.id]
+                     if row.server_uuid == server_uuid]
+            for row in found[1:]:
+                volume_attachments.delete(conn, row.uuid)
+            for row in found[:1]:
+                volume_attachments.update(conn, row.uuid, status=model.RESERVED, connector=None, connection=None,
+                                          attached_at=None)
+            volume_attachments.settle(conn, volume)
+            return str(found[0].uuid) if found else None
+
+        return self._db.transaction(apply)
+
     def complete(self, context: Any, attachment_id: str, device: str | None = None) -> None:
         """The server has the volume."""
         def apply(conn: Any) -> None:

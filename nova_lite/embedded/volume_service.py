@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded volume service: its parts around one set of tools, for the HTTP API and for the program's own use."""
 
+from collections.abc import Callable
 from typing import Any
 
 from oslo_config import cfg
@@ -34,6 +35,10 @@ class VolumeService:
         """Nobody is at the work that a run before this one left: the next who looks does it."""
         self._db.transaction(volumes.forget_workers, times.utcnow())
         self._worker.remove_strays(0)
+
+    def when_extended(self, told: Callable[[str, str], None]) -> None:
+        """Whom to tell the server and the volume when one that a server has grew."""
+        self._worker.tell_extended = told
 
     @staticmethod
     def page(limit: int | None, marker: str | None = None, sort: Any = ()) -> paging.Page:

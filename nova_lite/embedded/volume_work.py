@@ -8,6 +8,7 @@ nothing but a delay.
 
 import contextlib
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,7 @@ class Worker:
         self._db = tools.db
         self._files = tools.files
         self._swept = False
+        self.tell_extended: Callable[[str, str], None] = lambda server_uuid, volume_uuid: None
 
     def begin(self, kind: str, uuid: str, context: Any = None) -> None:
         """Do what the row says; ``context`` may fetch the image."""
@@ -157,6 +159,11 @@ class Worker:
         if row.format == RAW:
             self._files.grow(row.uuid, row.size)
         self._done(turn)
+        with self._db.read() as conn:
+            attached = volume_attachments.of_volumes(conn, [row.id])[row.id]
+        for attachment in attached:
+            if attachment.server_uuid and attachment.status == model.ATTACHED:
+                self.tell_extended(attachment.server_uuid, row.uuid)
 
     def _delete(self, turn: 'Turn', row: Any, context: Any) -> None:
         if turn.kind == VOLUME:

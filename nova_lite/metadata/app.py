@@ -6,8 +6,6 @@ that a request comes from, headers name the server and a signature proves that t
 Without it the address that a request comes from has to be the fixed address of exactly one server.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 import ipaddress
@@ -18,16 +16,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
-
-import orjson
 
 from nova_lite import errors
 from nova_lite.db.queries import servers
-from nova_lite.metadata import document
-from nova_lite.metadata.document import Address, Disk, Facts, Key, Port
-from nova_lite.model import block_devices, networks
+from nova_lite.metadata import document, gather
+from nova_lite.metadata.document import Facts
 from nova_lite.wsgi import faults, provided
 
 LOG = logging.getLogger(__name__)
@@ -58,7 +52,7 @@ class Metadata:
         self._conf = conf
         self._db = db
         self._cache = Cache()
-        self._vendor_data = _vendor_data(conf.api.vendordata_jsonfile_path)
+        self._vendor_data = gather.read_vendor_data(conf.api.vendordata_jsonfile_path)
         if conf.neutron.service_metadata_proxy and not conf.neutron.metadata_proxy_shared_secret:
             raise errors.StartError(reason='[neutron] service_metadata_proxy needs metadata_proxy_shared_secret: '
                                            'anybody could sign without it.')
@@ -141,18 +135,8 @@ class Metadata:
             raise errors.NotFound(f'No server has the address {address}.')
         return facts
 
-    # ------------------------------------------------------- what is told
-
     def _facts(self, row: Any) -> Facts:
-        domain = self._conf.api.dhcp_domain
-        return Facts(
-            uuid=row.uuid, number=row.id, name=row.name, project_id=row.project_id, flavor=row.flavor['name'],
-            hostname=f'{row.hostname}.{domain}' if domain and '.' not in row.hostname else row.hostname,
-            availability_zone=row.availability_zone or '', launch_index=row.launch_index,
-            reservation_id=row.reservation_id, image=row.image_ref, kernel=row.kernel_id, ramdisk=row.ramdisk_id,
-            root_device=row.root_device_name, metadata=row.metadata, user_data=_decoded(row.user_data),
-            key=Key(row.key_name, row.public_key, row.key_type or 'ssh') if row.key_name and row.public_key else None,
-            ports=_ports(row), disks=_disks(row), name_servers=_name_servers(row), vendor_data=self._vendor_data)
+        return gather.of_server(row, self._conf.api.dhcp_domain, self._vendor_data)
 
 
 class Cache:
@@ -176,59 +160,6 @@ class Cache:
             while len(self._known) > CACHED:
                 self._known.popitem(last=False)
         return facts
-
-
-def _ports(row: Any) -> tuple[Port, ...]:
-    known = networks.plugged(row.interfaces)
-    if known:
-        return tuple(Port(one['mac'], one['network_id'], _addresses(one), one['mtu'], one['port_id'], one['tag'])
-                     for one in known)
-    # Somebody else's record of what the server has tells its addresses only.
-    found: dict[tuple[str, str], list[Address]] = {}
-    for network, entries in row.addresses.items():
-        for entry in entries:
-            found.setdefault((network, entry['mac']), []).append(
-                Address(entry['addr'], floating=entry['type'] == 'floating'))
-    return tuple(Port(mac, network, tuple(those)) for (network, mac), those in found.items())
-
-
-def _disks(row: Any) -> tuple[Disk, ...]:
-    return tuple(Disk(one['tag'], one['disk_bus'], one['device'], one['volume_id'])
-                 for one in block_devices.of_server(row) if one['tag'])
-
-
-def _addresses(interface: Mapping[str, Any]) -> tuple[Address, ...]:
-    fixed = [Address(one['addr'], one['prefix'], one['gateway']) for one in interface['addresses']]
-    outside = [Address(address, floating=True) for one in interface['addresses'] for address in one['floating']]
-    return (*fixed, *outside)
-
-
-def _name_servers(row: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(server for interface in networks.plugged(row.interfaces)
-                               for one in interface['addresses'] for server in one['dns']))
-
-
-def _decoded(user_data: str | None) -> bytes | None:
-    if user_data is None:
-        return None
-    try:
-        return base64.b64decode(user_data)
-    except binascii.Error:
-        LOG.warning('The user data of a server is not base64; the guest does not get any.')
-        return None
-
-
-def _vendor_data(path: str | None) -> Mapping[str, Any]:
-    if not path:
-        return {}
-    try:
-        content = orjson.loads(Path(path).read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise errors.StartError(reason=f'[api] vendordata_jsonfile_path {path} cannot be used: {error}') from error
-    if not isinstance(content, dict):
-        raise errors.StartError(reason=f'[api] vendordata_jsonfile_path {path} cannot be used: it must hold one '
-                                       'JSON object.')
-    return content
 
 
 def _send(start_response: Any, status: int, content: document.Content,

@@ -15,6 +15,7 @@ import orjson
 
 LATEST = 'latest'
 OPENSTACK = 'openstack'
+CONTENT = 'content'
 OPENSTACK_VERSIONS = ('2012-08-10', '2013-04-04', '2013-10-17', '2015-10-15', '2016-06-30', '2016-10-06',
                       '2017-02-22', '2018-08-27', '2020-10-14')
 EC2_VERSIONS = ('1.0', '2007-01-19', '2007-03-01', '2007-08-29', '2007-10-10', '2007-12-15', '2008-02-01',
@@ -75,6 +76,14 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class File:
+    """A file that the request for the server brought along, for this path inside of it."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that the files are made of. ``number`` is the row number of the server."""
 
@@ -97,8 +106,10 @@ class Facts:
     ports: tuple[Port, ...] = ()
     disks: tuple[Disk, ...] = ()
     name_servers: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
     vendor_data: Mapping[str, Any] = field(default_factory=dict)
     admin_password: str | None = None
+    files: tuple[File, ...] = ()
 
     def addresses(self, version: int, floating: bool = False) -> list[str]:
         """The addresses of one IP version, those of the first port first."""
@@ -145,9 +156,40 @@ def find(facts: Facts, path: str, seed: Seed) -> Content | None:
         return versions()
     if parts == [OPENSTACK]:
         return _lines((*OPENSTACK_VERSIONS, LATEST))
+    if parts[:2] == [OPENSTACK, CONTENT]:
+        return _walk(contents(facts), parts[2:]) if facts.files else None
     if parts[0] == OPENSTACK:
         return _walk(openstack(facts, parts[1], seed), parts[2:])
     return _walk(ec2(facts, parts[0]), parts[1:])
+
+
+def whole(facts: Facts, seed: Seed) -> Directory:
+    """Everything as it lies on a drive. The EC2 tree is one JSON file there instead of a file for each value."""
+    here = Directory((version, openstack(facts, version, seed) or Directory())
+                     for version in (*OPENSTACK_VERSIONS, LATEST))
+    if facts.files:
+        here[CONTENT] = contents(facts)
+    return Directory({OPENSTACK: here, 'ec2': Directory((version, _ec2_on_drive(facts, version))
+                                                        for version in (EC2_VERSIONS[-1], LATEST))})
+
+
+def _ec2_on_drive(facts: Facts, version: str) -> Directory:
+    files = ec2(facts, version) or Directory()
+    files['meta-data.json'] = _json(_plain(files.pop('meta-data')))
+    return files
+
+
+def _plain(entry: 'Directory | Content') -> Any:
+    """A directory as a JSON object; ``_name`` is what a listing would call it."""
+    if isinstance(entry, Content):
+        return entry.data.decode()
+    found = {name: _plain(below) for name, below in entry.items()}
+    return {**found, '_name': entry.label} if entry.label else found
+
+
+def contents(facts: Facts) -> Directory:
+    """The files that came with the request, under the names by which ``meta_data.json`` calls them."""
+    return Directory({f'{number:04}': Content(file.data, BYTES) for number, file in enumerate(facts.files)})
 
 
 def _walk(tree: Directory | None, parts: Sequence[str]) -> Content | None:
@@ -203,6 +245,9 @@ def meta_data(facts: Facts, date: str, seed: Seed) -> dict[str, Any]:
         data['keys'] = [{'name': facts.key.name, 'type': facts.key.kind, 'data': facts.key.data}]
     if facts.admin_password is not None:
         data['admin_pass'] = facts.admin_password
+    if facts.files:
+        data['files'] = [{'path': file.path, 'content_path': f'/{CONTENT}/{number:04}'}
+                         for number, file in enumerate(facts.files)]
     if date >= '2013-04-04':
         data['random_seed'] = base64.b64encode(seed(SEED_BYTES)).decode()
     if date >= '2015-10-15':
@@ -289,7 +334,7 @@ def _ec2_values(facts: Facts) -> tuple[tuple[str, str, str | int | None], ...]:
         ('1.0', 'instance-id', f'i-{facts.number:08x}'),
         ('1.0', 'local-ipv4', first(facts.addresses(4))),
         ('1.0', 'reservation-id', facts.reservation_id),
-        ('1.0', 'security-groups', ''),
+        ('1.0', 'security-groups', '\n'.join(facts.security_groups)),
         ('2007-01-19', 'local-hostname', facts.hostname),
         ('2007-01-19', 'public-hostname', facts.hostname),
         ('2007-01-19', 'public-ipv4', first(facts.addresses(4, floating=True))),

@@ -13,6 +13,8 @@ _OPTIONS = {'injected_file_path_bytes': 'injected_file_path_length'}
 #: Everything that has a limit, under the names of the wire.
 LIMITED = (*RESOURCES, 'metadata_items', 'key_pairs', 'server_groups', 'server_group_members', 'injected_files',
            'injected_file_content_bytes', 'injected_file_path_bytes')
+#: What the network service limits; here it is only remembered what somebody set.
+OF_NETWORK = ('fixed_ips', 'floating_ips', 'security_groups', 'security_group_rules')
 #: GiB that servers take on their hosts. No option sets a limit of it, and the books have no column for it.
 DISK = 'disk'
 #: How Keystone calls each limit.

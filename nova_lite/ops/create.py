@@ -14,11 +14,12 @@ from nova_lite.clients.image import Image
 from nova_lite.db.queries import actions, keypairs, operations, servers, tags
 from nova_lite.model import block_devices, names, states, times
 from nova_lite.model.zones import Place
-from nova_lite.ops import create_checks, create_disks, create_networks, quotas, server_groups
+from nova_lite.ops import create_checks, create_disks, create_networks, create_volumes, quotas, server_groups
 from nova_lite.ops.base import Deps, action_row, operation_row, wake
 from nova_lite.ops.change import check_metadata
 
-#: In the template in place of the disks, which each server has as devices of its own.
+#: In the template in place of the disks, which each server has as devices of its own; one whose volumes are
+#: reserved has them and its id there already.
 _WISHES = 'block_devices'
 _RESERVATION = string.ascii_lowercase + string.digits
 _FLAVOR = ('flavorid', 'name', 'ram', 'vcpus', 'disk', 'ephemeral', 'swap', 'rxtx_factor', 'extra_specs')
@@ -76,9 +77,16 @@ class Created:
 def create(deps: Deps, context: RequestContext, command: CreateServers) -> Created:
     """Accept the request; all servers of it, or an error and none."""
     template, owner = prepare(deps, context, command)
-    created, operation_ids = deps.db.transaction(store, context, command, template, owner)
+    with create_volumes.taken(deps, context, template.get(_WISHES, ()), template['root_device_name']) as volumes:
+        created, operation_ids = deps.db.transaction(_store_with, volumes, context, command, template, owner)
     wake(deps, context, operation_ids)
     return created
+
+
+def _store_with(conn: Any, volumes: create_volumes.Taken, context: RequestContext, command: CreateServers,
+                template: Mapping[str, Any], owner: quotas.Owner) -> tuple[Created, list[str]]:
+    volumes.keep(conn)
+    return store(conn, context, command, {**template, **volumes.columns}, owner)
 
 
 def prepare(deps: Deps, context: RequestContext, command: CreateServers) -> tuple[dict[str, Any], quotas.Owner]:
@@ -174,10 +182,10 @@ def _rows(command: CreateServers, template: Mapping[str, Any], count: int) -> li
     now = times.utcnow()
     rows = []
     for index, name in enumerate(names.numbered(command.name, count)):
-        server_uuid = str(uuid.uuid4())
+        server_uuid = template.get('uuid') or str(uuid.uuid4())
         hostname = command.hostname or names.hostname(name, f'server-{server_uuid}')
         disks = {_WISHES: block_devices.devices(template[_WISHES], template['root_device_name'])
-                 } if _WISHES in template else {}
+                 } if _WISHES in template and 'uuid' not in template else {}
         rows.append({**template, **disks, 'uuid': server_uuid, 'name': name, 'hostname': hostname,
                      'launch_index': index, 'created_at': now, 'updated_at': now})
     return rows

@@ -114,7 +114,7 @@ def _volume(deps: Deps, context: RequestContext, command: 'CreateServers', wish:
     except errors.VolumeNotFound as error:
         raise errors.Invalid(reason=f'A block device cannot be made: {error}') from None
     check_free(volume, command.multiattach)
-    if wish.boot_index == 0 and not volume.bootable:
+    if wish.boot_index == 0 and not volume.bootable and command.image is None:
         raise errors.Invalid(reason=f'Volume {volume.id} is not bootable.')
     return volume
 

@@ -5,24 +5,25 @@ An attachment answers with its port, so the port is made as soon as the operatio
 of the operation: whoever goes on with it finds the same port, and if it fails the port goes with it.
 """
 
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.auth.context import RequestContext
+from nova_lite.auth.context import RequestContext, service_context
 from nova_lite.clients.network import NO_NETWORKS
-from nova_lite.db.queries import operations, servers
-from nova_lite.model import networks, states
+from nova_lite.db.queries import capabilities, operations, servers
+from nova_lite.model import networks, states, times
 from nova_lite.model.networks import Port, Wish
 from nova_lite.ops import create_networks
-from nova_lite.ops.base import NEEDED, Act, Deps, accept, begin, judge, require, wake
+from nova_lite.ops.base import NEEDED, Act, Deps, accept, begin, judge, operation_row, require, wake
+from nova_lite.ops.waiting import until_over
 
 _ATTACH = Act('attach_interface', 'attach_interface', 'attach_interface', needs='interface')
 _DETACH = Act('detach_interface', 'detach_interface', 'detach_interface', needs='interface')
-_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2)
+_REMEMBERED = frozenset(('uuid', 'interfaces'))
+_LOSING = _REMEMBERED | {'host', 'project_id', 'user_id'}
 
 
 @dataclass(frozen=True)
@@ -115,23 +116,12 @@ def _wish(deps: Deps, context: RequestContext, command: AttachInterface) -> Wish
 
 def _wait(deps: Deps, context: RequestContext, operation_id: str, port: Port) -> Port:
     """The port when the operation is over, or has taken too long; its failure is ours."""
-    visible: list[bool] = []
-    deps.db.after_commit(lambda: visible.append(True))
-    if not visible:
-        # The operation begins when the whole request is committed.
-        return port
-    end = time.monotonic() + deps.conf.api.interface_attach_wait
-    pauses = iter(_PAUSES)
-    while True:
-        with deps.db.read() as conn:
-            operation = operations.get(conn, operation_id)
-        if operation is None or operation.state == operations.DONE:
-            return next((one for one in deps.networks.ports(context, port.device_id) if one.id == port.id), port)
-        if operation.state == operations.FAILED:
-            raise errors.InterfaceAttachFailed(server=port.device_id, reason=(operation.error or {}).get('message'))
-        if time.monotonic() >= end:
-            return port
-        time.sleep(next(pauses, _PAUSES[-1]))
+    operation = until_over(deps, operation_id, deps.conf.api.interface_attach_wait)
+    if operation is not None and operation.state == operations.FAILED:
+        raise errors.InterfaceAttachFailed(server=port.device_id, reason=(operation.error or {}).get('message'))
+    if operation is not None and operation.state == operations.DONE:
+        return next((one for one in deps.networks.ports(context, port.device_id) if one.id == port.id), port)
+    return port
 
 
 def detach(deps: Deps, context: RequestContext, command: DetachInterface) -> None:
@@ -163,6 +153,48 @@ def remove_fixed_ip(deps: Deps, context: RequestContext, command: RemoveFixedIp)
     _judge_addresses(command.server, command.override_lock)
     port = deps.networks.remove_fixed_ip(context, command.server.uuid, command.address)
     _remember(deps, context, command.server, port)
+
+
+def refresh(deps: Deps, server_uuid: str) -> None:
+    """Remember a server's ports as they are now, where the network service does not do so itself."""
+    if deps.networks.tells_servers:
+        return
+    ports = deps.networks.ports(service_context(), server_uuid)
+
+    def store(conn: Any) -> None:
+        row = servers.lock(conn, server_uuid, _REMEMBERED)
+        known = networks.merged(row.interfaces, ports)
+        if known != row.interfaces:
+            servers.update(conn, row.uuid, **networks.columns(known))
+
+    deps.db.transaction(store)
+
+
+def port_is_gone(deps: Deps, context: RequestContext, server_uuid: str, port_id: str) -> None:
+    """Somebody has deleted a port of a server: the guest loses the interface."""
+    wake(deps, context, deps.db.transaction(forget_port, context, server_uuid, port_id))
+
+
+def forget_port(conn: Any, context: RequestContext, server_uuid: str, port_id: str) -> list[str]:
+    """The server has no such port any more, whatever it is doing; the operation that tells its guest, if there is one.
+
+    That is no step of the server's history: nobody asked for it.
+    """
+    try:
+        row = servers.lock(conn, server_uuid, _LOSING)
+    except errors.ServerNotFound:
+        return []
+    gone = [one for one in networks.plugged(row.interfaces) if one['port_id'] == port_id]
+    if not gone:
+        return []
+    servers.update(conn, server_uuid, **networks.columns([one for one in row.interfaces if one not in gone]))
+    if row.host is None or not capabilities.can(conn, row.host, 'interface'):
+        return []
+    params = {'slot': gone[0]['slot'], 'interface': gone[0], 'source': row.host}
+    work = {**operation_row(context, 'lose_interface', server_uuid, None, params, times.utcnow()),
+            'project_id': row.project_id, 'user_id': row.user_id}
+    operations.insert(conn, [work])
+    return [work['id']]
 
 
 def _judge_addresses(server: Any, override_lock: bool) -> None:

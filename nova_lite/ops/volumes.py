@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes of a server: attach one, take one away, put another one in its place, say what becomes of it in the end.
+"""Volumes of a server: attach one, take one away, put another in its place, let it grow, say what becomes of it.
 
 An attach reserves the volume before it is answered, so that of several servers which want it all but one are told so
 at once.  Whatever can only be known later is found by the operation.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext, service_context
-from nova_lite.db.queries import actions, operations, servers
+from nova_lite.db.queries import actions, capabilities, operations, servers
 from nova_lite.model import block_devices, states, times
 from nova_lite.model.block_devices import ATTACHED, ATTACHING, DETACHING, VOLUME, Device, Wish
 from nova_lite.model.volumes import IN_USE, Volume
-from nova_lite.ops.base import Act, Deps, accept, action_row, begin, change, judge, require, wake
+from nova_lite.ops.base import Act, Deps, accept, action_row, begin, change, judge, operation_row, require, wake
 from nova_lite.ops.create_disks import check_free
+from nova_lite.ops.waiting import until_over
 
 _ATTACH = Act('attach_volume', 'attach_volume', 'attach_volume', needs='volume')
 _DETACH = Act('detach_volume', 'detach_volume', 'detach_volume', needs='volume')
@@ -99,8 +101,12 @@ def attach(deps: Deps, context: RequestContext, command: AttachVolume) -> Device
         raise
     if operation_id is None:
         deps.db.transaction(_store, server.uuid, {'id': device['id'], 'attachment_id': attachment})
+        # No host connects it yet, but to all others the volume is taken for good.
+        deps.volumes.complete(context, attachment)
     else:
         wake(deps, context, (operation_id,))
+        # Whoever goes on with the volume at once finds it attached.
+        until_over(deps, operation_id, deps.conf.api.volume_attach_wait)
     return found
 
 
@@ -198,7 +204,12 @@ def detach(deps: Deps, context: RequestContext, command: DetachVolume) -> None:
         servers.update(conn, row.uuid, block_devices=block_devices.replaced(row.block_devices, going))
         return {'device': now['id'], 'known': going}
 
-    begin(deps, context, server, _DETACH, override_lock=command.override_lock, prepare=prepare)
+    operation_id = deps.db.transaction(accept, context, server, _DETACH, command.override_lock, {}, prepare)
+    if server.host is not None:
+        # Whoever looks at the volume after our answer sees that it goes.  A conductor says it again, and why it cannot.
+        with contextlib.suppress(errors.Error):
+            deps.volumes.begin_detaching(service_context(), command.volume_id)
+    wake(deps, context, (operation_id,))
 
 
 def swap(deps: Deps, context: RequestContext, command: SwapVolume) -> None:
@@ -249,25 +260,37 @@ def update(deps: Deps, context: RequestContext, command: UpdateAttachment) -> No
 
 
 def extended(deps: Deps, context: RequestContext, server_uuid: str, volume_id: str) -> None:
-    """The volume service tells that a volume of the server is bigger now: note it down."""
+    """A volume of the server is bigger now: note it down, and have the guest told."""
     try:
         size = deps.volumes.show(service_context(), volume_id).size if deps.volumes.is_there else None
     except errors.VolumeNotFound:
         size = None
 
-    def store(conn: Any) -> None:
-        found = block_devices.find(servers.lock(conn, server_uuid, _RECORD), volume_id)
-        action_id = actions.insert(conn, action_row(context, server_uuid, 'extend_volume'))
+    def store(conn: Any) -> list[str]:
+        row = servers.lock(conn, server_uuid, _EXTENDED)
+        found = block_devices.find(row, volume_id)
+        # The service that tells it may be a part of this program, which is nobody.
+        owner = {'project_id': row.project_id, 'user_id': row.user_id}
+        who = {} if context.user_id else owner
+        action_id = actions.insert(conn, {**action_row(context, server_uuid, 'extend_volume'), **who})
         if found is None or size is None:
             actions.finish(conn, action_id, 'Error')
-            return
+            return []
         _store(conn, server_uuid, {'id': found['id'], 'size': size})
-        actions.finish(conn, action_id)
+        if row.host is None or not capabilities.can(conn, row.host, 'volume_extend'):
+            # The guest sees the size when it is made anew.
+            actions.finish(conn, action_id)
+            return []
+        work = {**operation_row(context, 'extend_volume', server_uuid, action_id,
+                                {'device': found['id'], 'known': {**found, 'size': size}}, times.utcnow()), **owner}
+        operations.insert(conn, [work])
+        return [work['id']]
 
-    deps.db.transaction(store)
+    wake(deps, context, deps.db.transaction(store))
 
 
 _RECORD = frozenset(('uuid', 'block_devices'))
+_EXTENDED = _RECORD | {'host', 'project_id', 'user_id'}
 
 
 def _known(server: Any, volume_id: str) -> Device:

@@ -20,7 +20,7 @@ import abc
 import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from nova_lite.model.power import Power
 from nova_lite.objects.server import Server
@@ -31,15 +31,41 @@ CONSOLE_LIMIT = 100 * 1024
 
 @dataclasses.dataclass(frozen=True)
 class GuestSpec:
-    """What a guest is made from; ``image`` is booted in place of the server's own."""
+    """What a guest is made from; ``image`` is booted in place of the server's own.
+
+    ``files`` came with the request, for the guest to find: path, and contents in base64.
+    """
 
     server: Server
     image: str | None = None
+    files: tuple[Mapping[str, str], ...] = ()
 
     @property
     def boot_image(self) -> str | None:
         """The image that the guest's disk begins as."""
         return self.image or self.server.image_ref
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageRecord:
+    """What the image service says of an image; None is not known."""
+
+    id: str
+    disk_format: str | None
+    size: int | None = None
+    checksum: str | None = None
+    hash_algo: str | None = None
+    hash_value: str | None = None
+
+
+class ImageSource(Protocol):
+    """What a driver asks of the image service."""
+
+    def describe(self, image_id: str) -> ImageRecord:
+        """What its record says."""
+
+    def download(self, image_id: str, path: str) -> None:
+        """Write its data to ``path``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +177,14 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def console_output(self, server_uuid: str) -> bytes:
         """The end of what the guest wrote to its serial console, ``CONSOLE_LIMIT`` bytes at most."""
+
+
+class EventPort(abc.ABC):
+    """A driver that notices when a guest starts or stops by itself. Nobody asks for it, so it has no name."""
+
+    @abc.abstractmethod
+    def wait_for_change(self, timeout: float) -> bool:
+        """Wait until a guest has changed since the last call; False after ``timeout`` seconds."""
 
 
 class SnapshotPort(abc.ABC):
@@ -342,6 +376,14 @@ class VolumePort(abc.ABC):
         """The volumes of the guest, by the names of their devices."""
 
 
+class VolumeExtendPort(VolumePort):
+    """A driver that can tell a guest, while that runs, that a volume of it has grown."""
+
+    @abc.abstractmethod
+    def extend_volume(self, server_uuid: str, device: Mapping[str, Any]) -> None:
+        """The guest sees the ``size`` that the device has now; one that it has not is an error."""
+
+
 class VolumeRescuePort(RescuePort):
     """A driver that can do it to a guest whose own disk is a volume."""
 
@@ -360,5 +402,6 @@ OPTIONAL_PORTS: dict[str, type] = {
     'snapshot': SnapshotPort,
     'suspend': SuspendPort,
     'volume': VolumePort,
+    'volume_extend': VolumeExtendPort,
     'volume_rescue': VolumeRescuePort,
 }

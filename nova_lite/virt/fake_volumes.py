@@ -12,13 +12,13 @@ from nova_lite.virt import base
 from nova_lite.virt.fake_faults import Faults
 from nova_lite.virt.fake_store import FakeGuest
 
-OPERATIONS = ('attach_volume', 'detach_volume', 'swap_volume')
+OPERATIONS = ('attach_volume', 'detach_volume', 'swap_volume', 'extend_volume')
 
 #: What a disk is known by.
 _KEPT = ('id', 'destination', 'volume_id', 'device', 'disk_bus', 'size', 'boot_index')
 
 
-class FakeVolumes(base.VolumePort):
+class FakeVolumes(base.VolumeExtendPort):
     """The port for volumes, on what ``FakeDriver`` keeps."""
 
     _faults: Faults
@@ -57,6 +57,22 @@ class FakeVolumes(base.VolumePort):
             guest = self._get(server_uuid)
             _check(server_uuid, new)
             self._keep(dataclasses.replace(guest, disks=(*_others(guest, old), *disks([new]))))
+
+    def extend_volume(self, server_uuid: str, device: Mapping[str, Any]) -> None:
+        """Note its size down."""
+        self._faults.meet('extend_volume', server_uuid)
+        with self._lock:
+            guest = self._get(server_uuid)
+            if all(disk['id'] != device['id'] for disk in guest.disks):
+                raise errors.HypervisorError(reason=f'The guest has no volume {device.get("volume_id")}.',
+                                             server=server_uuid)
+            self._keep(dataclasses.replace(guest, disks=tuple(
+                {**disk, 'size': device['size']} if disk['id'] == device['id'] else disk for disk in guest.disks)))
+
+    def sizes_of(self, server_uuid: str) -> dict[str, int]:
+        """How big the guest takes its volumes for, by their device names."""
+        with self._lock:
+            return {disk['device']: disk['size'] for disk in self._get(server_uuid).disks if disk['volume_id']}
 
     def disks_of(self, server_uuid: str) -> dict[str, str]:
         """The volumes of a guest by their device names."""

@@ -188,7 +188,7 @@ def test_the_ports_of_a_row(direct):
     fixed = {'addr': '10.0.0.5', 'version': 4, 'subnet_id': 's', 'prefix': 24, 'gateway': '10.0.0.1',
              'dns': ['9.9.9.9'], 'floating': ['192.0.2.9']}
     port = {'slot': '000', 'port_id': 'a1b2c3d4-e5f6-4711-8000-000000000001', 'network_id': 'n', 'network': 'net',
-            'mac': 'fa:16:3e:00:00:01', 'mtu': 1400, 'tag': 'front', 'groups': ['default'], 'addresses': [fixed]}
+            'mac': 'fa:16:3e:00:00:01', 'mtu': 1400, 'tag': 'front', 'groups': ['default', 'web'], 'addresses': [fixed]}
     wished = {'slot': '001', 'wish': {'network_id': 'n'}, 'group_ids': []}
     add(direct.db, interfaces=[port, wished], addresses={'net': [address('10.0.0.5')]})
     network = json.loads(direct.told('/openstack/latest/network_data.json', address='10.0.0.5'))
@@ -202,6 +202,7 @@ def test_the_ports_of_a_row(direct):
     meta = json.loads(direct.told('/openstack/latest/meta_data.json', address='10.0.0.5'))
     assert meta['devices'] == [{'type': 'nic', 'bus': 'none', 'mac': 'fa:16:3e:00:00:01', 'tags': ['front']}]
     assert direct.told('/latest/meta-data/public-ipv4', address='10.0.0.5') == '192.0.2.9'
+    assert direct.told('/latest/meta-data/security-groups', address='10.0.0.5') == 'default\nweb'
 
 
 def test_seeds_are_never_the_same(direct):

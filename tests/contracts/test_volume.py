@@ -226,6 +226,23 @@ def test_a_server_that_moves_has_its_volume_twice(shelf):
     assert shelf.port.show(RED, made.id).status == 'available'
 
 
+def test_a_volume_is_kept_for_a_server_that_is_on_no_host(shelf):
+    made, server = shelf.make(), some_server()
+    attachment = shelf.port.reserve(RED, made.id, server)
+    shelf.port.connect(RED, attachment, {'host': 'h1'})
+    shelf.port.complete(RED, attachment, '/dev/vdb')
+    for _ in range(2):
+        kept = shelf.port.disconnect(RED, made.id, server)
+        after = shelf.port.show(RED, made.id)
+        assert (after.status, [one.id for one in after.attachments]) == ('reserved', [kept])
+    with pytest.raises(errors.InvalidVolume):
+        shelf.port.reserve(RED, made.id, some_server())
+    assert shelf.port.disconnect(RED, made.id, some_server()) is None
+    shelf.port.connect(RED, kept, {'host': 'h2'})
+    shelf.port.complete(RED, kept, '/dev/vdb')
+    assert shelf.port.show(RED, made.id).status == 'in-use'
+
+
 def test_a_type_lets_several_servers_have_a_volume(shelf):
     shelf.port.service.types.create(ADMIN, {'name': 'many', 'description': None, 'is_public': True,
                                             'extra_specs': {'multiattach': '<is> True'}})

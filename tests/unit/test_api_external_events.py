@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nova_lite.db.queries import servers
+from nova_lite.db.queries import operations, servers
 from nova_lite.model import block_devices
 from tests.fixtures import rows
 from tests.fixtures.rooms import LEGACY, MEMBER, Rooms, caller, rooms
@@ -72,6 +72,9 @@ def test_a_volume_that_grew_is_noted_down(api):
     actions = api.ask('GET', f'/servers/{PLACED["uuid"]}/os-instance-actions')[1]['instanceActions']
     assert [(action['action'], action['message']) for action in actions] == [
         ('extend_volume', 'Error'), ('extend_volume', None)]
+    with api.db.read() as conn:
+        (work,) = operations.open_of_server(conn, PLACED['uuid'])
+    assert (work.kind, work.params['known']['size'], work.project_id) == ('extend_volume', 5, PLACED['project_id'])
 
 
 @pytest.mark.parametrize('body', [

@@ -324,7 +324,8 @@ def test_a_token_tells_proxies_where_the_console_is(api, kind, protocol):
     path = f'/os-console-auth-tokens/{token}'
     old = {'instance_uuid': server, 'host': 'h1', 'port': 5900, 'internal_access_path': None}
     assert api.status('GET', path, None, '2.30') == 400
-    assert api.ask('GET', path, None, '2.31', SERVICE) == (200, {'console': old})
+    assert api.ask('GET', path, None, '2.31') == (200, {'console': old})
+    assert api.status('GET', path, None, '2.31', SERVICE) == 403
     tls = 5901 if kind == 'spice-direct' else None
     assert api.ask('GET', path, None, '2.99') == (200, {'console': {**old, 'tls_port': tls}})
     assert [api.status('GET', path + '?a=b', None, version) for version in ('2.98', '2.99')] == [200, 400]

@@ -41,7 +41,8 @@ def test_what_extra_specs_say(had, wanted, fits):
     ('capabilities:cpu_info:features', '<in> vmx', None), ('capabilities:cpu_info:topology:cores', '>= 4', None),
     ('capabilities:cpu_info:topology:cores', '>= 5', ('cpu_info:topology:cores >= 5', 4)),
     ('capabilities:cpu_info:nothing:here', '1', ('cpu_info:nothing:here 1', 'nothing')),
-    ('num_instances', '3', None), ('ssd', 'true', ('ssd true', 'nothing')), ('hide_hypervisor_id', 'true', None),
+    ('num_instances', '3', None), ('num_instances', '4', ('num_instances 4', 3)), ('ssd', 'true', None),
+    ('capabilities:ssd', 'true', ('ssd true', 'nothing')), ('hide_hypervisor_id', 'true', None),
     ('hw:boot_menu', 'true', None), ('quota:cpu_shares', '1', None)])
 def test_capabilities(spec, value, rejection):
     assert verdict('ComputeCapabilitiesFilter', extra_specs={spec: value}) == rejection

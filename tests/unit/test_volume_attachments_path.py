@@ -4,7 +4,8 @@
 import pytest
 
 from nova_lite import errors
-from nova_lite.db import schema
+from nova_lite.auth.context import service_context
+from nova_lite.db import schema, tables
 from nova_lite.db.queries import flavors
 from nova_lite.model.zones import Place
 from nova_lite.ops import evacuate, live_migrate, rebuild, rescue, resize, shelve, snapshot
@@ -88,6 +89,33 @@ def test_attach_and_detach(cloud, server):
     assert status(cloud, first) == ('available', 0) and outcome(cloud)[:2] == ('detach_volume', None)
     detach(cloud, server, second)
     assert cloud.server(server.uuid).block_devices is None
+
+
+@pytest.mark.parametrize('fault, message', [('', None), ('extend_volume:1', 'Error')])
+def test_a_guest_is_told_that_its_volume_has_grown(cloud, server, fault, message):
+    cloud.deps.volumes.when_extended(lambda *grown: ops.extended(cloud.deps, service_context(), *grown))
+    volume_id = new_volume(cloud)
+    attach(cloud, server, volume_id)
+    if fault:
+        fail_at(cloud, 'h1', fault)
+    cloud.deps.volumes.real.service.volumes.extend(context(), volume_id, 3)
+    assert volume(cloud, volume_id).size == cloud.server(server.uuid).block_devices[0]['size'] == 3
+    assert cloud.drivers['h1'].sizes_of(server.uuid) == {'/dev/vdb': 1 if fault else 3}
+    assert outcome(cloud) == ('extend_volume', message, 'compute_extend_volume')
+    assert (status(cloud, volume_id), state(cloud, server)[:2]) == (('in-use', 1), ('active', None))
+
+
+def test_a_host_that_cannot_tell_a_guest_of_its_volume_is_not_asked(cloud, server):
+    volume_id = new_volume(cloud)
+    attach(cloud, server, volume_id)
+    with cloud.db.write() as conn:
+        hosts = tables.hosts
+        conn.execute(hosts.update().where(hosts.c.host == 'h1').values(capabilities=['volume']))
+    cloud.deps.volumes.real.service.volumes.extend(context(), volume_id, 3)
+    ops.extended(cloud.deps, service_context(), server.uuid, volume_id)
+    assert cloud.server(server.uuid).block_devices[0]['size'] == 3
+    assert cloud.rows('server_actions')[-1].message is None
+    assert cloud.drivers['h1'].sizes_of(server.uuid) == {'/dev/vdb': 1}
 
 
 def test_what_cannot_be_attached(cloud, server):
@@ -282,16 +310,19 @@ def test_a_server_on_a_volume_is_shelved_without_an_image(cloud, on_volume):
     other = new_volume(cloud)
     put_away(cloud, server)
     assert state(cloud, server) == ('shelved_offloaded', None, 0, None) and not images(cloud)
+    (kept,) = volume(cloud, volume_id).attachments
+    assert (status(cloud, volume_id), kept.server_uuid) == (('reserved', 1), server.uuid)
     with pytest.raises(errors.WrongState):
         attach(cloud, server, other, on_shelf=False)
     with pytest.raises(errors.Invalid, match='tag'):
         attach(cloud, server, other, tag='x')
     assert attach(cloud, server, other)['device'] is None
-    assert status(cloud, other) == ('reserved', 1)
+    assert status(cloud, other) == ('in-use', 1)
     bring_back(cloud, server)
     assert state(cloud, server)[:3] == ('active', None, 1)
     assert sorted(disks(cloud, server).values()) == sorted((volume_id, other))
-    assert status(cloud, other) == ('in-use', 1)
+    assert status(cloud, other) == status(cloud, volume_id) == ('in-use', 1)
+    assert [one.id for one in volume(cloud, volume_id).attachments] == [kept.id]
     put_away(cloud, server)
     detach(cloud, server, other)
     assert status(cloud, other) == ('available', 0)
@@ -375,7 +406,7 @@ def test_an_unshelve_that_fails_keeps_the_volumes(cloud, on_volume):
         fail_at(cloud, name, 'spawn:*')
     bring_back(cloud, server)
     assert state(cloud, server) == ('shelved_offloaded', None, 0, None)
-    assert status(cloud, volume_id) == ('in-use', 1)
+    assert status(cloud, volume_id) == ('attaching', 1)
     delete(cloud.deps, context(), DeleteServer(cloud.server(server.uuid)))
     assert status(cloud, volume_id) == ('available', 0)
 

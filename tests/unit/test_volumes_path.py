@@ -100,8 +100,97 @@ def test_another_host_gets_the_volumes_if_the_first_one_fails(cloud):
 
 FAILURES = (
     ('create', errors.OverQuota(resource='gigabytes', requested=1, used=1, limit=1)),
-    ('reserve', errors.Conflict(reason='no')), ('connect', errors.Conflict(reason='no')),
+    ('connect', errors.Conflict(reason='no')),
     ('complete', errors.Conflict(reason='no')))
+
+
+def one_of(volume_id, **more):
+    """A request for a server with a volume that is there."""
+    return wish(disks=plan(root(), {**BOOT, 'uuid': volume_id, 'boot_index': None, **more}))
+
+
+def test_a_volume_is_taken_when_the_request_is_accepted(cloud):
+    volume_id = new_volume(cloud)
+    cloud.conductor.held = []
+    first = create(cloud.deps, context(), one_of(volume_id)).servers[0]
+    (attachment,) = volume(cloud, volume_id).attachments
+    assert (status(cloud, volume_id), attachment.server_uuid) == (('reserved', 1), first['uuid'])
+    with pytest.raises(errors.Invalid, match='is reserved'):
+        create(cloud.deps, context(), one_of(volume_id))
+    cloud.conductor.release()
+    assert state(cloud, cloud.server(first['uuid']))[:2] == ('active', None)
+    assert [one.id for one in volume(cloud, volume_id).attachments] == [attachment.id]
+    assert [row.kind for row in cloud.rows('operations')] == ['build']
+
+
+@pytest.mark.parametrize('failure, words', [
+    (errors.Conflict(reason='Too late.'), 'Too late'), (errors.VolumeNotFound(volume='x'), 'No volume')])
+def test_who_is_late_is_told_so(cloud, failure, words):
+    taken, wanted = new_volume(cloud), new_volume(cloud)
+    real = cloud.deps.volumes.real.reserve
+
+    def reserve(context, volume_id, *args, **known):
+        if volume_id == wanted:
+            raise failure
+        return real(context, volume_id, *args, **known)
+
+    cloud.deps.volumes.real.reserve = reserve
+    disks_wished = plan(root(), *({**BOOT, 'uuid': one, 'boot_index': None} for one in (taken, wanted)))
+    with pytest.raises(errors.Invalid, match=words):
+        create(cloud.deps, context(), wish(disks=disks_wished))
+    assert not cloud.rows('servers') and not cloud.rows('operations')
+    assert status(cloud, taken) == status(cloud, wanted) == ('available', 0)
+
+
+def test_a_refused_server_leaves_its_volumes_free(cloud):
+    volume_id = new_volume(cloud)
+    cloud.conf.set_override('instances', 0, 'quota')
+    with pytest.raises(errors.OverQuota):
+        create(cloud.deps, context(), one_of(volume_id, delete_on_termination=True))
+    assert status(cloud, volume_id) == ('available', 0)
+    assert not cloud.rows('operations')
+
+
+def test_a_process_that_dies_leaves_no_volume_reserved(cloud, monkeypatch):
+    volume_id = new_volume(cloud)
+
+    def die(*args, **known):
+        raise SystemExit
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr('nova_lite.ops.create.store', die)
+        create(cloud.deps, context(), one_of(volume_id, delete_on_termination=True))
+    assert status(cloud, volume_id) == ('reserved', 1)
+    cloud.age('operations', lease_until=300)
+    cloud.sweeper.sweep()
+    assert status(cloud, volume_id) == ('available', 0)
+
+
+def test_a_create_that_took_too_long_has_lost_its_volumes(cloud):
+    volume_id = new_volume(cloud)
+    real = cloud.deps.volumes.real.reserve
+
+    def reserve(*args, **known):
+        made = real(*args, **known)
+        cloud.age('operations', lease_until=300)
+        cloud.sweeper.sweep()
+        return made
+
+    cloud.deps.volumes.real.reserve = reserve
+    with pytest.raises(errors.Unavailable, match='too long'):
+        create(cloud.deps, context(), one_of(volume_id))
+    assert not cloud.rows('servers')
+    assert status(cloud, volume_id) == ('available', 0)
+
+
+def test_a_server_that_finds_no_host_gives_its_volume_back(cloud):
+    volume_id = new_volume(cloud)
+    for name in ('h1', 'h2', 'h3'):
+        cloud.compute.dead.add(name)
+    cloud.age('services', last_seen_at=1000)
+    create(cloud.deps, context(), one_of(volume_id))
+    tidy(cloud)
+    assert status(cloud, volume_id) == ('available', 0)
 
 
 @pytest.mark.parametrize('call, failure', FAILURES)
@@ -143,15 +232,15 @@ def test_volumes_that_could_not_be_recorded_go_with_the_server(cloud):
 
 def test_a_delete_in_the_middle_of_the_step_takes_all_back(cloud):
     volume_id = new_volume(cloud)
-    real, reserved = cloud.deps.volumes.real.reserve, []
+    real, connected = cloud.deps.volumes.real.connect, []
 
-    def reserve(*args, **known):
-        if not reserved:
-            reserved.append(True)
+    def connect(*args, **known):
+        if not connected:
+            connected.append(True)
             delete(cloud.deps, context(), DeleteServer(cloud.rows('servers')[0]))
         return real(*args, **known)
 
-    cloud.deps.volumes.real.reserve = reserve
+    cloud.deps.volumes.real.connect = connect
     server = cloud.create(disks=plan(root(), {**BOOT, 'uuid': volume_id, 'boot_index': None}))
     assert cloud.server(server.uuid).deleted
     assert status(cloud, volume_id) == ('available', 0)

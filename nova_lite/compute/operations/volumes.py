@@ -30,6 +30,11 @@ def swap_back(job: Job) -> None:
     job.port('volume').swap_volume(job.server.uuid, _other(job), _device(job))
 
 
+def extend(job: Job) -> None:
+    """The guest sees how big the volume is now."""
+    job.port('volume_extend').extend_volume(job.server.uuid, _device(job))
+
+
 def _device(job: Job) -> dict[str, Any]:
     params = job.operation.params
     return next((dict(one) for one in job.server.block_devices if one['id'] == params['device']), params['known'])
@@ -42,6 +47,7 @@ def _other(job: Job) -> dict[str, Any]:
 PROCEDURES = {
     'volume_attach': Procedure('compute_attach_volume', (Step(attach, undo=detach),)),
     'volume_detach': Procedure('compute_detach_volume', (Step(detach, undo=attach),)),
+    'volume_extend': Procedure('compute_extend_volume', (Step(extend),)),
     'volume_swap': Procedure('compute_swap_volume', (Step(swap, undo=swap_back),)),
     'volume_swap_back': Procedure('compute_swap_volume', (Step(swap_back),)),
     # The disk of a guest that is off is written over by the volume service between these two.

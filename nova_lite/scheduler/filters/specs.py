@@ -46,15 +46,16 @@ def without_namespace(specs: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in specs.items() if ':' not in name and name not in extra_specs.NAMES}
 
 
-def _capabilities(request: Request) -> dict[str, str]:
-    scoped = {name.partition(':')[2]: value for name, value in request.extra_specs.items()
-              if name.startswith(CAPABILITIES + ':')}
-    return {**without_namespace(request.extra_specs), **scoped}
+def _scoped(request: Request) -> dict[str, str]:
+    return {name.partition(':')[2]: value for name, value in request.extra_specs.items()
+            if name.startswith(CAPABILITIES + ':')}
 
 
 def capabilities(host: HostState, request: Request, view: View) -> Found:
     """The host is what the extra specs say."""
-    for name, wanted in _capabilities(request).items():
+    # A name alone may be meant for anybody: it counts if the host knows it.
+    plain = {name: wanted for name, wanted in without_namespace(request.extra_specs).items() if name in host.facts}
+    for name, wanted in {**plain, **_scoped(request)}.items():
         had: Any = host.facts
         for part in name.split(':'):
             had = had.get(part) if isinstance(had, Mapping) else None
@@ -64,7 +65,7 @@ def capabilities(host: HostState, request: Request, view: View) -> Found:
 
 
 def _has_capabilities(request: Request, view: View) -> bool:
-    return bool(_capabilities(request))
+    return bool(_scoped(request) or without_namespace(request.extra_specs))
 
 
 def demands(request: Request) -> Iterable[Rule]:
