@@ -55,6 +55,17 @@ lint: $(VENV)/.made-test+lint ## ruff and mypy
 	@echo '==> mypy'
 	@$(BIN)/mypy --no-error-summary
 
+# The services have an environment of their own, beside ours; their requirements are not ours.
+CLOUD_VENV := .venv-cloud
+$(CLOUD_VENV)/.made: tests/cloud/requirements.txt tools/make-cloud-venv.sh
+	@tools/make-cloud-venv.sh $(CLOUD_VENV) tests/cloud/requirements.txt
+	@touch $@
+
+.PHONY: cloud
+cloud: packages $(VENV)/.made-test+lint $(CLOUD_VENV)/.made ## run it among real Keystone, Glance, Neutron and Cinder
+	@echo '==> Testing tests/cloud'
+	@NOVA_LITE_CLOUD=1 NOVA_LITE_CLOUD_VENV=$(CURDIR)/$(CLOUD_VENV) exec $(BIN)/python -m pytest $(or $(TESTS),tests/cloud)
+
 .PHONY: bench
 bench: packages $(VENV)/.made-test+lint ## measure the service against a bare application
 	@exec $(BIN)/python -m benchmarks $(ARGS)
@@ -87,5 +98,5 @@ fuzz: $(VENV)/.made-test+lint ## thousands of made-up requests, EXAMPLES of each
 
 .PHONY: clean
 clean: ## remove what these commands made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build
+	rm -rf $(VENV) $(CLOUD_VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,7 +15,7 @@ pytest_plugins = ['tests.fixtures.rabbitmq', 'tests.fixtures.postgresql', 'tests
 # other backend start processes of their own.
 concurrency.start('threading')
 
-TIERS = ('unit', 'architecture', 'wire', 'contracts', 'flows', 'live')
+TIERS = ('unit', 'architecture', 'wire', 'contracts', 'flows', 'guests', 'live', 'cloud')
 # A test that asks for one of these needs an installed server, in whichever folder it lies.
 LIVE_FIXTURES = frozenset(('rabbitmq', 'postgresql', 'postgresql_url', 'mariadb', 'mariadb_url'))
 

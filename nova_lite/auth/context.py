@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The identity and the request id that follow a request through every process."""
 
+import copy
 import time
 from typing import Any
 
@@ -22,12 +23,20 @@ class RequestContext(oslo_context.RequestContext):
         self.timestamp = timestamp or time.time()
         self.remote_address = remote_address
         self.service_catalog = service_catalog or []
+        self._hands_on_token = False
         if 'is_admin' not in known:
             self.is_admin = 'admin' in (role.lower() for role in self.roles)
 
+    def with_token(self) -> 'RequestContext':
+        """The same, with a token that crosses to the next process, and from there to no other."""
+        other = copy.copy(self)
+        other._hands_on_token = True
+        return other
+
     def to_dict(self) -> dict[str, Any]:
-        """What crosses a process; the catalogue and the token stay where they came in."""
-        return {
+        """What crosses a process; the catalogue stays where it came in, and the token unless it is handed on."""
+        token = {'auth_token': self.auth_token} if self._hands_on_token and self.auth_token else {}
+        return {**token,
             'user_id': self.user_id, 'project_id': self.project_id, 'roles': list(self.roles),
             'is_admin': self.is_admin, 'request_id': self.request_id,
             'global_request_id': self.global_request_id, 'system_scope': self.system_scope,
@@ -47,7 +56,7 @@ class RequestContext(oslo_context.RequestContext):
 _CROSSING = frozenset((
     'user_id', 'project_id', 'roles', 'is_admin', 'request_id', 'global_request_id', 'system_scope',
     'user_domain_id', 'project_domain_id', 'user_name', 'project_name', 'timestamp',
-    'remote_address', 'read_only'))
+    'remote_address', 'read_only', 'auth_token'))
 
 
 def service_context() -> RequestContext:

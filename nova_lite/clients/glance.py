@@ -19,7 +19,7 @@ class GlanceImages:
     """Glance, asked with the user's token, or with our own where that is gone."""
 
     def __init__(self, conf: cfg.ConfigOpts):
-        self._service = Service(conf, 'glance', 'Glance')
+        self._service = Service(conf, 'glance', 'Glance', retries=conf.glance.num_retries)
 
     def show(self, context: Any, image_id: str) -> Image:
         path = f'/v2/images/{_segment(image_id)}'

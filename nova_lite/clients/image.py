@@ -44,6 +44,8 @@ class Image:
     protected: bool = False
     tags: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
+    hash_algo: str | None = None
+    hash_value: str | None = None
 
     @classmethod
     def from_wire(cls, body: Mapping[str, Any]) -> 'Image':
@@ -55,7 +57,8 @@ class Image:
                       if key not in FIXED and isinstance(value, str)}
         return cls(min_disk=body.get('min_disk') or 0, min_ram=body.get('min_ram') or 0,
                    protected=bool(body.get('protected')), tags=tuple(body.get('tags') or ()),
-                   properties=properties, **known)
+                   properties=properties, hash_algo=body.get('os_hash_algo'), hash_value=body.get('os_hash_value'),
+                   **known)
 
 
 class ImageClient(Protocol):

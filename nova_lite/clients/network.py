@@ -29,6 +29,10 @@ class NetworkClient(Protocol):
     def is_there(self) -> bool:
         """Whether there is a network service at all."""
 
+    @property
+    def tells_servers(self) -> bool:
+        """Whether the rows of servers follow their ports by themselves."""
+
     def prepare(self, conf: cfg.ConfigOpts) -> None:
         """What has to be there before the first request, once the schema is."""
 
@@ -81,7 +85,7 @@ class NetworkClient(Protocol):
 class EmbeddedNetworks:
     """The store of this installation."""
 
-    is_there = True
+    is_there = tells_servers = True
 
     def __init__(self, db: Any) -> None:
         self._store = NetworkStore(db)
@@ -136,6 +140,7 @@ class NoNetworks:
     """Where there is no network service: nothing is there, and whatever needs it is refused."""
 
     is_there = False
+    tells_servers = True
     groups: SecurityGroupClient = NoSecurityGroups()
     floating: FloatingIpClient = NoFloatingIps()
 
@@ -184,4 +189,11 @@ class NoNetworks:
 
 def network_client(conf: cfg.ConfigOpts, db: Any) -> NetworkClient:
     """The network service that ``conf`` names, if any."""
-    return EmbeddedNetworks(db) if conf.embedded.network else NoNetworks()
+    if conf.embedded.network:
+        return EmbeddedNetworks(db)
+    options = conf.neutron
+    if not (options.auth_type or options.auth_section or options.endpoint_override):
+        return NoNetworks()
+    from nova_lite.clients.neutron import NeutronNetworks
+
+    return NeutronNetworks(conf)

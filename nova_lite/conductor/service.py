@@ -4,7 +4,7 @@
 from typing import Any
 
 from nova_lite.auth.context import RequestContext
-from nova_lite.conductor import heartbeat, live_migrate
+from nova_lite.conductor import heartbeat, live_migrate, power_sync
 from nova_lite.conductor.runner import Runner
 from nova_lite.conductor.work import Deps
 from nova_lite.objects.host import HostReport
@@ -17,6 +17,7 @@ class ConductorEndpoint:
     def __init__(self, deps: Deps, runner: Runner) -> None:
         self._deps = deps
         self._runner = runner
+        self._calendar = power_sync.Calendar()
 
     def run_operation(self, context: RequestContext, operation_id: str) -> None:
         """Wake up for an operation that is on the work list."""
@@ -33,4 +34,4 @@ class ConductorEndpoint:
 
     def report_host(self, context: RequestContext, report: HostReport) -> dict[str, Any]:
         """A host's heartbeat; the answer may hold things to do."""
-        return heartbeat.report_host(self._deps, report, self._runner.resume)
+        return heartbeat.report_host(self._deps, report, self._runner.resume, self._calendar)

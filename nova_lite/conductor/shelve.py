@@ -14,7 +14,7 @@ from nova_lite.conductor import supplies
 from nova_lite.conductor import work as base
 from nova_lite.conductor.snapshot import drop_image
 from nova_lite.conductor.work import HERE, Kind, Work
-from nova_lite.db.queries import consoles, hosts
+from nova_lite.db.queries import hosts
 from nova_lite.model import states, times
 from nova_lite.model.power import Power
 from nova_lite.objects.operation import OperationReport
@@ -124,7 +124,6 @@ class ShelveOffload:
     @staticmethod
     def _off(work: Work) -> None:
         hosts.release(work.conn, work.server.uuid)
-        consoles.forget(work.conn, work.server.uuid)
         work.change(vm_state=states.SHELVED_OFFLOADED, task_state=None, power_state=int(Power.NOSTATE), host=None,
                     node=None, availability_zone=None)
         work.done()

@@ -158,10 +158,17 @@ def reimage(deps: Deps, context: RequestContext, operation: Operation, server: S
 
 
 def await_image(deps: Deps, context: RequestContext, operation: Operation, server: Server) -> Mapping[str, Any]:
-    """It has been written."""
+    """It has been written, and the volume is connected to the host as before."""
     root = block_devices.root_of(server) or {}
     volumes.wait_for(deps, root['volume_id'], (IN_USE, RESERVED, AVAILABLE))
-    return {}
+    attachments = deps.volumes.show(service_context(), root['volume_id']).attachments
+    if any(one.id == root['attachment_id'] for one in attachments):
+        return {}
+    # The service lets nobody be connected meanwhile, and has put a reservation in the place of the attachment.
+    mine = next((one.id for one in attachments if one.server_uuid == server.uuid), None)
+    connector = volumes.connector_of(deps, operation.params[SOURCE])
+    again = volumes.completed(deps, volumes.connected(deps, server, {**root, 'attachment_id': mine}, connector))
+    return {'block_devices': block_devices.replaced(server.block_devices, again)}
 
 
 def retract(deps: Deps, context: RequestContext, operation: Operation, server: Server,

@@ -103,7 +103,9 @@ class Work:
         self.again = True
 
     def change(self, **values: Any) -> None:
-        """Change the server."""
+        """Change the server; who was let to its consoles on a host that it leaves is so no more."""
+        if self.server.host not in (None, values.get('host', self.server.host)):
+            consoles.forget(self.conn, self.server.uuid)
         servers.update(self.conn, self.server.uuid, updated_at=self.now, **values)
         vars(self.server).update(values)
 

@@ -16,8 +16,10 @@ from nova_lite.conf import (
     api,
     base,
     block_devices,
+    cinder,
     compute,
     conductor,
+    console,
     consoles,
     daemons,
     disk_devices,
@@ -25,7 +27,9 @@ from nova_lite.conf import (
     fake,
     filter_scheduler,
     glance,
+    image_cache,
     keystone,
+    libvirt,
     metadata,
     mks,
     moves,
@@ -33,15 +37,18 @@ from nova_lite.conf import (
     opentelemetry,
     profiler,
     profiler_otlp,
+    proxies,
     quota,
     retention,
     rpc,
     scheduler,
     serial_console,
+    service_user,
     spice,
     upgrade_levels,
     usage,
     vnc,
+    workarounds,
     wsgi,
 )
 
@@ -49,10 +56,11 @@ PROJECT = 'nova'
 
 # Alphabetical, but for what a reader of the sample looks for first.
 MODULES: tuple[ModuleType, ...] = (
-    base, daemons, block_devices, compute, moves, rpc, usage,
-    api, disk_devices, metadata, conductor, consoles, embedded, fake, filter_scheduler, glance, keystone, mks, neutron,
-    opentelemetry, profiler, profiler_otlp, quota, retention, scheduler, serial_console, spice, upgrade_levels, vnc,
-    wsgi,
+    base, daemons, block_devices, compute, moves, proxies, rpc, usage,
+    api, cinder, disk_devices, metadata, conductor, console, consoles, embedded, fake, filter_scheduler, glance,
+    image_cache, keystone, libvirt, mks, neutron, opentelemetry, profiler, profiler_otlp, quota, retention,
+    scheduler, serial_console, service_user, spice, upgrade_levels, vnc,
+    workarounds, wsgi,
 )
 
 _current: list[cfg.ConfigOpts] = []

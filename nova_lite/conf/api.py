@@ -22,6 +22,9 @@ address that the client used.
 Seconds that a request for an interface waits for the interface to be there. If it takes longer, the answer shows
 the port as it is then, and the work goes on.
 """),
+    cfg.FloatOpt('volume_attach_wait', default=2.0, min=0, help="""
+Seconds that a request to attach a volume waits for the server to have it. If it takes longer, the work goes on.
+"""),
     cfg.BoolOpt('enable_instance_password', default=True, help="""
 Whether the answer to a create request tells the administrator's password of the server.
 """),

@@ -22,7 +22,7 @@ NAMESPACES = (
     'oslo.reports', 'oslo.limit', 'keystonemiddleware.auth_token',
 )
 # Which further options these sections take depends on their auth_type.
-AUTH_SECTIONS = ('keystone_authtoken', 'service_user', 'glance', 'oslo_limit')
+AUTH_SECTIONS = ('keystone_authtoken', 'service_user', 'glance', 'keystone', 'neutron', 'cinder', 'oslo_limit')
 
 # The file and the reason in what oslo.config says of a value.
 _WRONG_VALUE = re.compile(r"Value for option .*detail='(.*)'\) is not valid: (.*)", re.DOTALL)

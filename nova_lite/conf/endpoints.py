@@ -18,6 +18,19 @@ def options(service_type: str, name: str) -> list[cfg.Opt]:
         cfg.StrOpt('region_name', help=f'Region of {name} in the service catalogue.'),
         cfg.URIOpt('endpoint_override', schemes=('http', 'https'),
                    help=f'URL of {name}, instead of the one that the service catalogue has.'),
+        *session_options(),
+    ]
+
+
+def retries(option: str, name: str) -> cfg.Opt:
+    return cfg.IntOpt(option, default=3, min=0, help=f"""
+How often {name} is asked again if it does not answer, each time after a longer pause. Requests whose repetition could
+do something twice are not repeated.
+""")
+
+
+def session_options() -> list[cfg.Opt]:
+    return [
         cfg.StrOpt('cafile', help='File of the certificate authorities to trust over HTTPS.'),
         cfg.StrOpt('certfile', help='File of our own certificate for HTTPS.'),
         cfg.StrOpt('keyfile', help='File of the key of that certificate.'),
@@ -26,7 +39,8 @@ def options(service_type: str, name: str) -> list[cfg.Opt]:
         cfg.IntOpt('timeout', default=60, min=1, help='Seconds to wait for an answer.'),
         cfg.StrOpt('auth_type',
                    help='Authentication plugin of keystoneauth, for instance password, for requests that no '
-                        'user waits for. The options of the plugin go into the same section.'),
+                        'user waits for. The options of the plugin go into the same section. Without it, those '
+                        'of [service_user] or of [keystone_authtoken] are used.'),
         cfg.StrOpt('auth_section',
                    help='Section to read the plugin and its options from, instead of this one.'),
     ]

@@ -5,4 +5,4 @@ from nova_lite.conf import endpoints
 
 GROUP = 'glance'
 
-OPTS = endpoints.options('image', 'Glance')
+OPTS = [*endpoints.options('image', 'Glance'), endpoints.retries('num_retries', 'Glance')]

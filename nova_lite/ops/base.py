@@ -55,7 +55,7 @@ def wake(deps: Deps, context: RequestContext, operation_ids: Iterable[str]) -> N
 
 def _wake(deps: Deps, context: RequestContext, operation_id: str) -> None:
     try:
-        deps.conductor.run_operation(context, operation_id)
+        deps.conductor.run_operation(context.with_token() if deps.volumes.needs_owner else context, operation_id)
     except Exception as error:
         LOG.warning('No conductor was told of operation %s; it begins within %d seconds: %s: %s',
                     operation_id, WAKE_UP_GRACE, type(error).__name__, error)

@@ -2,24 +2,27 @@
 """What other services tell about servers.
 
 An event is accepted if its server is on a host.  Nothing here waits for an event: a port or a volume is asked for its
-state when it is needed, and no hypervisor here is driven by Ironic.  An accepted power-update is a step of its server's
+state when it is needed, and no hypervisor here is driven by Ironic.  An event of a port has the server's addresses read
+anew.  An accepted power-update is a step of its server's
 history, as the owner can read there why it came to nothing.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.db.queries import actions, servers
 from nova_lite.model import times
-from nova_lite.ops import volumes
+from nova_lite.ops import interfaces, volumes
 from nova_lite.ops.base import action_row
 
 LOG = logging.getLogger(__name__)
 
-POWER_UPDATE, VOLUME_EXTENDED = 'power-update', 'volume-extended'
+POWER_UPDATE, VOLUME_EXTENDED, VIF_DELETED = 'power-update', 'volume-extended', 'network-vif-deleted'
+_OF_PORTS = ('network-changed', 'network-vif-plugged')
 #: Events that say nothing without a tag, and what it may be if that is known.
 _TAGGED = {VOLUME_EXTENDED: None, 'volume-reimaged': None, 'accelerator-request-bound': None,
            POWER_UPDATE: ('POWER_ON', 'POWER_OFF')}
@@ -46,11 +49,25 @@ def accept(deps: Any, context: RequestContext, events: Sequence[ExternalEvent]) 
              if code == ACCEPTED and event.name == POWER_UPDATE]
     if power:
         deps.db.transaction(_record, context, power, {uuid: row.host for uuid, row in found.items()})
+    good = [event for event, code in zip(events, codes, strict=True) if code == ACCEPTED]
+    for server_uuid in sorted({event.server_uuid for event in good if event.name in _OF_PORTS}):
+        _take_in(interfaces.refresh, deps, server_uuid)
+    for event in good:
+        if event.name == VOLUME_EXTENDED and event.tag:
+            _take_in(volumes.extended, deps, context, event.server_uuid, event.tag)
+        if event.name == VIF_DELETED and event.tag and not deps.networks.tells_servers:
+            _take_in(interfaces.port_is_gone, deps, context, event.server_uuid, event.tag)
     for event, code in zip(events, codes, strict=True):
-        if code == ACCEPTED and event.name == VOLUME_EXTENDED and event.tag:
-            volumes.extended(deps, context, event.server_uuid, event.tag)
         LOG.info('Event %s (%s, tag %s) of server %s: %d', event.name, event.status, event.tag, event.server_uuid, code)
     return codes
+
+
+def _take_in(what: Callable[..., None], *about: Any) -> None:
+    """One event that cannot be taken in is no reason to refuse the others, nor would its sender know what to do."""
+    try:
+        what(*about)
+    except errors.Error as error:
+        LOG.warning('An event was not taken in: %s', error)
 
 
 def _judge(event: ExternalEvent, server: Any) -> int:

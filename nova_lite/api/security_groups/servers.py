@@ -12,6 +12,7 @@ from nova_lite.api import shared
 from nova_lite.api.security_groups import view
 from nova_lite.auth import policy
 from nova_lite.model.security_groups import Group
+from nova_lite.ops import interfaces
 from nova_lite.wsgi.body import Body, Object, Prop
 from nova_lite.wsgi.call import Call
 from nova_lite.wsgi.endpoint import ACTION, GET, answer, many
@@ -58,12 +59,14 @@ def add(call: Call) -> None:
     """Put all ports of a server into a security group."""
     groups = call.services.networks.groups
     groups.add(call.context, call.target.uuid, groups.named(call.context, call.body['name'].strip()).id)
+    interfaces.refresh(call.services, call.target.uuid)
 
 
 def remove(call: Call) -> None:
     """Take all ports of a server out of a security group."""
     groups = call.services.networks.groups
     groups.remove(call.context, call.target.uuid, groups.named(call.context, call.body['name'].strip()).id)
+    interfaces.refresh(call.services, call.target.uuid)
 
 
 ENDPOINTS = (
