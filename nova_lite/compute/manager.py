@@ -11,6 +11,7 @@ from oslo_service.backend.base import ServiceBase
 from nova_lite import concurrency, virt
 from nova_lite.clients.image import ImageClient
 from nova_lite.compute.delivery import Conductor
+from nova_lite.compute.images import HostImages
 from nova_lite.compute.operations import snapshot
 from nova_lite.compute.report import Heartbeat, Host
 from nova_lite.compute.service import ComputeService
@@ -51,7 +52,7 @@ class ComputeManager(ServiceBase):
         self._conductor = conductor
         self._listen = listen
         self._version = version
-        self._drivers = {host: virt.load_driver(conf, host) for host in virt.host_names(conf)}
+        self._drivers = {host: virt.load_driver(conf, host, HostImages(images)) for host in virt.host_names(conf)}
         self._services = {host: ComputeService(conf, host, driver, conductor, images)
                           for host, driver in self._drivers.items()}
         self._listeners: list[Listener] = []

@@ -28,6 +28,10 @@ LOG = logging.getLogger(__name__)
 #: Threads that send heartbeats, however many hosts there are.
 SENDERS = 4
 FIRST_RETRY = 1.0
+#: Seconds between a heartbeat and the next one, however often a guest starts and stops.
+LEAST_PAUSE = 1.0
+#: Seconds after which a thread that waits for guests to change looks whether it is still wanted.
+LOOK = 5.0
 
 
 @dataclasses.dataclass
@@ -89,6 +93,7 @@ class Heartbeat:
         self._version = version
         self._hosts = list(hosts)
         self._due = [(0.0, number) for number in range(len(self._hosts))]
+        self._hurried: set[int] = set()
         self._changed = threading.Condition()
         self._stopped = False
 
@@ -96,6 +101,9 @@ class Heartbeat:
         """Begin to report."""
         for _ in range(min(SENDERS, len(self._hosts))):
             concurrency.spawn(self._send)
+        for number, host in enumerate(self._hosts):
+            if isinstance(host.driver, virt.EventPort):
+                concurrency.spawn(self._watch, number, host.driver)
 
     def stop(self) -> None:
         """Report no more. One that is being sent goes on."""
@@ -107,8 +115,25 @@ class Heartbeat:
         while (number := self._next()) is not None:
             pause = self._beat(self._hosts[number])
             with self._changed:
+                if number in self._hurried:
+                    pause = min(pause, LEAST_PAUSE)
                 heapq.heappush(self._due, (time.monotonic() + pause, number))
                 self._changed.notify()
+
+    def _watch(self, number: int, driver: virt.EventPort) -> None:
+        """A guest that starts or stops by itself is told of at once."""
+        while not self._stopped:
+            if driver.wait_for_change(LOOK):
+                self._hurry(number)
+
+    def _hurry(self, number: int) -> None:
+        """The next report of this host is due soon, or right after the one that is being sent."""
+        soon = time.monotonic() + LEAST_PAUSE
+        with self._changed:
+            self._hurried.add(number)
+            self._due = [(min(due, soon) if known == number else due, known) for due, known in self._due]
+            heapq.heapify(self._due)
+            self._changed.notify_all()
 
     def _next(self) -> int | None:
         """Wait for the next host that is due; None when there are to be no more."""
@@ -116,7 +141,9 @@ class Heartbeat:
             while not self._stopped:
                 wait = self._due[0][0] - time.monotonic() if self._due else None
                 if wait is not None and wait <= 0:
-                    return heapq.heappop(self._due)[1]
+                    number = heapq.heappop(self._due)[1]
+                    self._hurried.discard(number)
+                    return number
                 self._changed.wait(wait)
         return None
 

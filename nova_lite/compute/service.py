@@ -38,7 +38,7 @@ class ComputeService:
             return text
         # Not splitlines(): a console is full of carriage returns and form feeds that end no line.
         lines = text.removesuffix('\n').split('\n')
-        return ''.join(line + '\n' for line in lines[len(lines) - min(tail_length, len(lines)):])
+        return '\n'.join(lines[len(lines) - min(tail_length, len(lines)):])
 
     def get_console(self, context: RequestContext, server: Server, kind: str) -> dict[str, Any]:
         """Where a console of the server is, for proxies and for clients."""

@@ -79,6 +79,30 @@ def sleep(seconds: float) -> None:
     _impl.sleep(seconds)
 
 
+def start_native_thread(fn: Callable[[], None], name: str) -> None:
+    """Run a function in a thread of the operating system, for as long as the process lives.
+
+    It has to keep to itself: locks, files and logs belong to the threads of the backend, and only a ``Signal``
+    reaches these.
+    """
+    _impl.start_native_thread(fn, name)
+
+
+class Signal:
+    """Something has happened, said in any thread, a native one too, to one that waits for it."""
+
+    def __init__(self) -> None:
+        self._signal = _impl.Signal()
+
+    def set(self) -> None:
+        """Say so; saying it again before anybody heard it changes nothing."""
+        self._signal.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it was said since the last wait; False after ``timeout`` seconds."""
+        return bool(self._signal.wait(timeout))
+
+
 class Pool:
     """At most ``size`` functions at a time, each in a thread of the backend."""
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The backend of green threads: eventlet, with the standard library patched."""
 
+import contextlib
 import importlib.abc
 import importlib.util
 import os
@@ -14,10 +15,13 @@ from typing import Any
 os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
 
 import eventlet  # noqa: E402 - reads the variable above when it is imported
-from eventlet import tpool  # noqa: E402
+from eventlet import hubs, patcher, tpool  # noqa: E402
 
 run_in_thread = tpool.execute
 sleep = eventlet.sleep
+
+# A native thread must not meet the patched ones.
+_os = patcher.original('os')
 
 
 def prepare() -> None:
@@ -29,6 +33,34 @@ def prepare() -> None:
 def run_beside(fn: Callable[..., None], *args: Any) -> None:
     """Start a green thread."""
     eventlet.spawn_n(fn, *args)
+
+
+def start_native_thread(fn: Callable[[], None], name: str) -> None:
+    """Start a thread of the operating system, in which nothing is green."""
+    patcher.original('threading').Thread(target=fn, name=name, daemon=True).start()
+
+
+class Signal:
+    """A pipe: the one thing that a native thread can write to and a green one wait for."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = _os.pipe()
+        for end in (self._reader, self._writer):
+            _os.set_blocking(end, False)
+
+    def set(self) -> None:
+        # A full pipe says all that there is to say.
+        with contextlib.suppress(BlockingIOError):
+            _os.write(self._writer, b'!')
+
+    def wait(self, timeout: float | None = None) -> bool:
+        try:
+            hubs.trampoline(self._reader, read=True, timeout=timeout, timeout_exc=TimeoutError)
+        except TimeoutError:
+            return False
+        with contextlib.suppress(BlockingIOError):
+            _os.read(self._reader, 4096)
+        return True
 
 
 class _GreenPsycopg(importlib.abc.MetaPathFinder, importlib.abc.Loader):

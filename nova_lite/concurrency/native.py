@@ -33,6 +33,26 @@ def run_beside(fn: Callable[..., None], *args: Any) -> None:
     threading.Thread(target=fn, args=args, name=getattr(args[1], '__qualname__', None), daemon=True).start()
 
 
+def start_native_thread(fn: Callable[[], None], name: str) -> None:
+    """Start a thread that does not keep the process alive."""
+    threading.Thread(target=fn, name=name, daemon=True).start()
+
+
+class Signal:
+    """An event that is taken back by whoever saw it."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        seen = self._event.wait(timeout)
+        self._event.clear()
+        return seen
+
+
 def fulfil(future: 'concurrent.futures.Future[Any]', fn: Callable[..., Any], args: tuple[Any, ...],
            kwargs: dict[str, Any]) -> None:
     """Run ``fn`` and put into the future what comes of it; an error is also logged, as maybe nobody asks."""

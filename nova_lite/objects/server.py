@@ -8,7 +8,9 @@ from oslo_versionedobjects import fields
 
 from nova_lite.objects import base
 
-_SINCE_1_1 = ('interfaces', 'block_devices')
+_LISTS = ('interfaces', 'block_devices')
+_TOLD = ('reservation_id', 'kernel_id', 'ramdisk_id', 'root_device_name', 'key_type')
+_SINCE_1_1 = (*_LISTS, *_TOLD)
 
 
 @base.Registry.register
@@ -19,7 +21,8 @@ class Server(base.NovaLiteObject):
     ``guest_name`` is the name the hypervisor shows (``instance-0000002a``).  ``interfaces`` and
     ``block_devices`` are what the columns of these names in the table ``servers`` hold.
 
-    1.1 added interfaces and block_devices.
+    1.1 added interfaces and block_devices, and what only the server itself wants to know: reservation_id, kernel_id,
+    ramdisk_id, root_device_name and key_type.
     """
 
     VERSION = '1.1'
@@ -45,13 +48,18 @@ class Server(base.NovaLiteObject):
         'power_state': fields.IntegerField(),
         'interfaces': base.Json(),
         'block_devices': base.Json(),
+        'reservation_id': fields.StringField(nullable=True),
+        'kernel_id': fields.StringField(nullable=True),
+        'ramdisk_id': fields.StringField(nullable=True),
+        'root_device_name': fields.StringField(nullable=True),
+        'key_type': fields.StringField(nullable=True),
     }
 
     def obj_load_attr(self, attrname: str) -> None:
-        """A conductor of an earlier release knows of neither, so there is none."""
+        """A conductor of an earlier release knows of none of these, so there is nothing."""
         if attrname not in _SINCE_1_1:
             super().obj_load_attr(attrname)
-        setattr(self, attrname, [])
+        setattr(self, attrname, [] if attrname in _LISTS else None)
 
     def obj_make_compatible(self, primitive: dict[str, Any], target_version: str) -> None:
         """Leave out what a host of an earlier release does not know."""
@@ -69,4 +77,5 @@ def of_row(row: Any, guest_name: str, admin_password: str | None = None) -> Serv
         image_properties=row.image_properties, availability_zone=row.availability_zone,
         config_drive=row.config_drive, user_data=row.user_data, metadata=row.metadata, key_name=row.key_name,
         public_key=row.public_key, admin_password=admin_password, launch_index=row.launch_index,
-        power_state=row.power_state, interfaces=row.interfaces or [], block_devices=row.block_devices or [])
+        power_state=row.power_state, interfaces=row.interfaces or [], block_devices=row.block_devices or [],
+        **{name: getattr(row, name) for name in _TOLD})

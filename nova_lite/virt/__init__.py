@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 #: Name of a driver → its module and class. Imported when chosen: its library may be an extra.
 DRIVERS = {
     'fake': ('nova_lite.virt.fake', 'FakeDriver'),
+    'libvirt': ('nova_lite.virt.libvirt.driver', 'LibvirtDriver'),
 }
 #: The names that an operator's nova.conf may hold already.
-ALIASES = {'fake.FakeDriver': 'fake'}
+ALIASES = {'fake.FakeDriver': 'fake', 'libvirt.LibvirtDriver': 'libvirt'}
 
 
-def load_driver(conf: cfg.ConfigOpts, host: str) -> 'base.Driver':
+def load_driver(conf: cfg.ConfigOpts, host: str, images: 'base.ImageSource | None' = None) -> 'base.Driver':
     """The driver that ``[DEFAULT] compute_driver`` names, for ``host``; not started yet."""
     module, class_name = DRIVERS[_driver_name(conf)]
-    driver: base.Driver = getattr(importlib.import_module(module), class_name)(conf, host)
+    driver: base.Driver = getattr(importlib.import_module(module), class_name)(conf, host, images)
     return driver
 
 

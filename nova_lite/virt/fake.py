@@ -38,7 +38,7 @@ class FakeDriver(fake_extras.FakeExtras, fake_interfaces.FakeInterfaces, fake_mo
                  fake_volumes.FakeVolumes, base.Driver, base.SnapshotPort, base.PausePort, base.SuspendPort):
     """One fake host."""
 
-    def __init__(self, conf: cfg.ConfigOpts, host: str) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, host: str, images: base.ImageSource | None = None) -> None:
         fake_extras.FakeExtras.__init__(self, conf)
         fake_moves.FakeMoves.__init__(self)
         self._host = host
@@ -60,7 +60,8 @@ class FakeDriver(fake_extras.FakeExtras, fake_interfaces.FakeInterfaces, fake_mo
             LOG.info('Fake host %s has %d guests from before.', self._host, len(self._guests))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing but consoles is open."""
+        self._consoles.close()
 
     def inventory(self) -> base.HostInventory:
         """The size that ``[fake]`` gives to each host."""
@@ -114,6 +115,7 @@ class FakeDriver(fake_extras.FakeExtras, fake_interfaces.FakeInterfaces, fake_mo
             self._store.drop(server_uuid)
             self._guests.pop(server_uuid, None)
             self._drop_aside(server_uuid)
+        self._consoles.close(server_uuid)
 
     def power_on(self, server_uuid: str) -> None:
         """Boot the guest, unless it runs."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the fake hypervisor can do beside running guests: rescues, passwords, crash dumps, counters, consoles.
 
-Nothing listens at the address of a fake console; a proxy that is sent there finds nobody.
+VNC and serial consoles are real ones. At the address of any other kind nobody listens; a proxy that is sent there finds
+nobody.
 """
 
 import abc
@@ -15,14 +16,15 @@ from oslo_config import cfg
 
 from nova_lite import errors
 from nova_lite.model.power import Power
-from nova_lite.virt import base
+from nova_lite.virt import base, fake_consoles
+from nova_lite.virt.fake_consoles import FakeConsoles
 from nova_lite.virt.fake_faults import Faults
 from nova_lite.virt.fake_store import FakeGuest
 
 OPERATIONS = ('rescue', 'unrescue', 'replace_root', 'set_password', 'crash_dump')
 
-#: First port of each kind of console; guests are spread over as many ports above it.
-_PORTS = {'novnc': 5900, 'spice-html5': 15900, 'spice-direct': 15900, 'serial': 25000, 'webmks': 35000}
+#: First port of each kind of console where nobody listens; guests are spread over as many ports above it.
+_PORTS = {'spice-html5': 15900, 'spice-direct': 15900, 'webmks': 35000}
 _SPREAD = 9000
 _TLS_PORT = 10_000
 _STATES = {Power.RUNNING: 'running', Power.PAUSED: 'paused', Power.SHUTDOWN: 'shutdown', Power.CRASHED: 'crashed',
@@ -42,6 +44,7 @@ class FakeExtras(base.VolumeRescuePort, base.PasswordPort, base.CrashDumpPort, b
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
+        self._consoles = FakeConsoles(conf, self._screen)
 
     @abc.abstractmethod
     def _get(self, server_uuid: str) -> FakeGuest:
@@ -96,9 +99,10 @@ class FakeExtras(base.VolumeRescuePort, base.PasswordPort, base.CrashDumpPort, b
         counters: dict[str, Any] = {f'cpu{number}_time': nanoseconds for number in range(guest.vcpus)}
         counters |= {'memory': guest.memory_mb * 1024, 'vda_errors': 0, 'vda_read': disk['read_bytes'],
                      'vda_read_req': disk['read_requests'], 'vda_write': 0, 'vda_write_req': 0}
+        # Clients know the names of a few drivers; these counters look like those of libvirt.
         return base.Diagnostics(
-            state=_STATES.get(Power(guest.power_state), 'pending'), driver='fake', hypervisor='fake',
-            hypervisor_os='fake', uptime=uptime, memory_maximum=guest.memory_mb, memory_used=0,
+            state=_STATES.get(Power(guest.power_state), 'pending'), driver='libvirt', hypervisor='fake',
+            hypervisor_os='linux', uptime=uptime, memory_maximum=guest.memory_mb, memory_used=0,
             cpus=tuple({'id': number, 'time': nanoseconds, 'utilisation': 1} for number in range(guest.vcpus)),
             disks=(disk,), nics=tuple({'mac_address': mac, **_IDLE_NIC} for mac in guest.interfaces), counters=counters)
 
@@ -106,11 +110,21 @@ class FakeExtras(base.VolumeRescuePort, base.PasswordPort, base.CrashDumpPort, b
         """An address of its own for each guest, the same at each call."""
         with self._lock:
             self._get(server_uuid)
+        if kind in fake_consoles.KINDS:
+            return self._consoles.address(server_uuid, kind)
         if kind not in _PORTS:
             raise errors.Invalid(reason=f'A fake guest has no console of type {kind}.')
         port = _PORTS[kind] + zlib.crc32(server_uuid.encode()) % _SPREAD
         return base.ConsoleAddress(
             str(self._conf.my_ip), port, port + _TLS_PORT if kind == 'spice-direct' else None)
+
+    def _screen(self, server_uuid: str) -> tuple[str, ...] | None:
+        with self._lock:
+            try:
+                guest = self._get(server_uuid)
+            except errors.GuestNotFound:
+                return None
+        return guest.console if guest.power_state in (Power.RUNNING, Power.PAUSED) else None
 
     def _write(self, server_uuid: str, line: str) -> None:
         with self._lock:

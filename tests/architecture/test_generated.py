@@ -29,7 +29,7 @@ PER_API = re.compile(r'^[a-z_]+?(?=_(listen|listen_port|workers)$)')
 
 
 # Extras that people install to run the program, rather than to work on it.
-EXTRAS = ('limits',)
+EXTRAS = ('consoles', 'libvirt', 'limits')
 
 
 def requirements(*extras: str) -> list[str]:

@@ -22,10 +22,11 @@ ALLOWED: dict[str, frozenset[str]] = {unit: frozenset(others.split()) for unit, 
     'wsgi': 'telemetry auth concurrency conf errors',
     'embedded': 'wsgi db model auth concurrency conf errors',
     'clients': 'embedded model auth conf errors',
-    'virt': 'model objects concurrency conf errors',
+    'virt': 'metadata.document metadata.gather model objects concurrency conf errors',
     'scheduler': 'db model objects conf errors',
     'ops': 'db rpc clients model objects auth conf errors',
     'api': 'wsgi ops model auth conf errors db.queries db.paging clients',
+    'console': 'ops db model auth concurrency conf errors',
     'metadata': 'model errors wsgi db.queries auth conf',
     'conductor': 'telemetry scheduler db rpc clients model objects auth conf errors',
     'compute': 'telemetry virt metadata.document rpc clients model objects auth concurrency conf errors',
@@ -33,7 +34,7 @@ ALLOWED: dict[str, frozenset[str]] = {unit: frozenset(others.split()) for unit, 
 # The commands wire everything together.
 EVERYTHING = frozenset(('cmd',))
 # What a metadata document is made of also serves the config drive, on a host without a database.
-NARROWER = {'nova_lite.metadata.document': frozenset(('model', 'errors'))}
+NARROWER = {f'nova_lite.metadata.{name}': frozenset(('model', 'errors')) for name in ('document', 'gather')}
 # The name by which WSGI servers are told of the API, made when such a server asks for it.
 EXCEPTIONS = frozenset((('nova_lite.wsgi', 'nova_lite.cmd.wsgi'),))
 # Parts of api/ that rooms share; any other module or folder in it is a room.
@@ -44,11 +45,11 @@ SOLE_IMPORTERS = {
     'eventlet': 'concurrency', 'greenlet': 'concurrency',
     'oslo_messaging': 'rpc', 'kombu': 'rpc', 'amqp': 'rpc',
     'opentelemetry': 'telemetry', 'osprofiler': 'telemetry',
-    'oslo_limit': 'clients',
+    'oslo_limit': 'clients', 'libvirt': 'virt', 'websockify': 'console',
     'sqlalchemy': 'db', 'oslo_db': 'db', 'alembic': 'db', 'psycopg2': 'db', 'pymysql': 'db',
 }
 # Too heavy for a process that may never use them: imported in the function that does.
-LAZY = ('openstack', 'oslo_limit', 'opentelemetry.sdk', 'opentelemetry.exporter', 'openstackclient')
+LAZY = ('libvirt', 'openstack', 'oslo_limit', 'pycdlib', 'opentelemetry.sdk', 'opentelemetry.exporter', 'openstackclient')
 
 
 def unit(module: str) -> str:

@@ -1,43 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a driver promises whose guests can move. Each such driver runs the same tests on two of its hosts."""
 
+import copy
 import dataclasses
 import json
 
 import pytest
 
-from nova_lite import errors, virt
+from nova_lite import errors
 from nova_lite.model.power import Power
-from nova_lite.virt import base
-from tests.fixtures.compute import make_conf, make_server
+from tests.fixtures import hypervisor
 
 HERE, THERE = 'here', 'there'
 
-
-class FakePair:
-    """Two fake hosts that can be left and met again."""
-
-    def __init__(self, tmp_path):
-        self._conf = make_conf(tmp_path, live_migration_seconds=0)
-
-    def connect(self, host):
-        """A driver of the host, started."""
-        driver = virt.load_driver(self._conf, host)
-        driver.start()
-        return driver
-
-
-PAIRS = {'fake': FakePair}
-
-
-@pytest.fixture(params=sorted(PAIRS))
-def pair(request, tmp_path):
-    return PAIRS[request.param](tmp_path)
+pair = hypervisor.bench_fixture({'fake': hypervisor.FakeBench, 'libvirt': hypervisor.LibvirtBench}, 'pair')
+fakes = hypervisor.bench_fixture({'fake': hypervisor.FakeBench}, 'fakes')
 
 
 @pytest.fixture
-def spec():
-    return base.GuestSpec(make_server())
+def spec(pair):
+    return pair.guest_spec()
 
 
 @pytest.fixture
@@ -48,7 +30,8 @@ def here(pair, spec):
 
 
 def bigger(spec):
-    server = make_server(uuid=spec.server.uuid, flavor={**spec.server.flavor, 'ram': 1024, 'vcpus': 2, 'disk': 2})
+    server = copy.copy(spec.server)
+    server.flavor = {**spec.server.flavor, 'ram': spec.server.flavor['ram'] * 2, 'vcpus': 2, 'disk': 2}
     return dataclasses.replace(spec, server=server)
 
 
@@ -113,16 +96,23 @@ def test_destroy_leaves_nothing(pair, here, spec):
 
 
 def test_what_is_not_there_cannot_leave(here):
-    for leave in (here.leave, lambda uuid: here.come_back(uuid, Power.RUNNING),
-                  lambda uuid: here.live_migrate(uuid, {}, lambda progress: None)):
+    for leave in (here.leave, lambda uuid: here.come_back(uuid, Power.RUNNING)):
         with pytest.raises(errors.GuestNotFound):
             leave('nobody')
     for gone in (here.withdraw, here.forget):
         gone('nobody')
 
 
-def test_a_guest_moves_while_it_runs(pair, here, spec):
-    uuid, there = spec.server.uuid, pair.connect(THERE)
+def test_nobody_moves_while_it_runs(fakes):
+    for missing in ({}, {'block_migration': True}):
+        with pytest.raises(errors.GuestNotFound):
+            fakes.connect(HERE).live_migrate('nobody', missing, lambda progress: None)
+
+
+def test_a_guest_moves_while_it_runs(fakes):
+    spec, here, there = fakes.guest_spec(), fakes.connect(HERE), fakes.connect(THERE)
+    uuid = spec.server.uuid
+    here.spawn(spec)
     here.pause(uuid)
     there.prepare_move(spec, True)
     for _ in range(2):
@@ -132,10 +122,9 @@ def test_a_guest_moves_while_it_runs(pair, here, spec):
     assert there.guests() == {uuid: Power.PAUSED}
 
 
-def test_an_aborted_live_migration_changes_nothing(tmp_path, spec):
-    pair = FakePair(tmp_path)
-    pair._conf.set_override('live_migration_seconds', 60, group='fake')
-    here = pair.connect(HERE)
+def test_an_aborted_live_migration_changes_nothing(fakes):
+    fakes.conf.set_override('live_migration_seconds', 60, group='fake')
+    spec, here = fakes.guest_spec(), fakes.connect(HERE)
     here.spawn(spec)
     seen = []
 

@@ -3,12 +3,13 @@
 
 import pytest
 
-from nova_lite import virt
+from nova_lite import concurrency, virt
 from nova_lite.compute import report
 from nova_lite.compute.manager import ComputeManager
 from nova_lite.compute.worker import Worker
 from nova_lite.model.power import Power
-from nova_lite.virt.base import GuestSpec
+from nova_lite.virt.base import EventPort, GuestSpec
+from nova_lite.virt.fake import FakeDriver
 from tests.fixtures.compute import RecordingConductor, make_conf, make_operation, make_server
 
 
@@ -171,3 +172,31 @@ def test_manager_starts_again_after_a_reload(tmp_path, conductor):
         manager.wait()
     assert len(conductor.reports) == 2
     assert endpoints[0] is endpoints[1]
+
+
+class Nervous(FakeDriver, EventPort):
+    """A fake driver that says when a guest has changed by itself."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.changed = concurrency.Signal()
+
+    def wait_for_change(self, timeout):
+        return self.changed.wait(timeout)
+
+
+def test_a_guest_that_stops_by_itself_is_told_of_at_once(tmp_path, conductor, monkeypatch):
+    monkeypatch.setattr(report, 'LEAST_PAUSE', 0.001)
+    conf = make_conf(tmp_path)
+    conf.set_override('report_interval', 3600)
+    [host] = make_hosts(conf, conductor)
+    host.driver = Nervous(conf, 'desk')
+    server = make_server()
+    host.driver.spawn(GuestSpec(server))
+    heartbeat = report.Heartbeat(conf, conductor, [host], 1)
+    heartbeat.start()
+    conductor.wait_until(lambda: conductor.hosts)
+    host.driver.power_off(server.uuid)
+    host.driver.changed.set()
+    conductor.wait_until(lambda: conductor.hosts[-1].guests == {server.uuid: Power.SHUTDOWN})
+    heartbeat.stop()

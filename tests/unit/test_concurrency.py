@@ -138,3 +138,29 @@ def test_native_work_stays_in_its_thread():
 def test_the_http_server_needs_eventlet():
     with pytest.raises(RuntimeError, match='runs on the eventlet backend only'):
         concurrency.http_server(None, None)
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_a_native_thread_wakes_whoever_waits_and_nobody_else_is_held_up(backend):
+    assert run("""
+from nova_lite import concurrency
+concurrency.start()
+import threading, time
+signal, go = concurrency.Signal(), concurrency.Signal()
+assert not signal.wait(0.01)
+native = []
+def work():
+    native.append(True)
+    signal.set(); signal.set()
+concurrency.start_native_thread(work, 'worker')
+assert signal.wait(30) and native
+assert not signal.wait(0.01)
+turns = []
+def others():
+    for _ in range(3):
+        turns.append(True)
+        time.sleep(0)
+    go.set()
+concurrency.spawn(others)
+print(go.wait(30), len(turns))
+""", backend) == 'True 3'

@@ -26,8 +26,8 @@ def rotate(job: Job) -> None:
     newest = params.get('image_id')
     found = list(job.image_service.list(
         job.context, image_type=BACKUP, backup_type=params['backup_type'], instance_uuid=job.server.uuid))
-    # Their times may be the same, but this one is known to be the last.
-    found.sort(key=lambda image: (image.id == newest, image.created_at, image.id), reverse=True)
+    # Where times are the same the order of the list, newest first, remains; this one is known to be the last.
+    found.sort(key=lambda image: (image.id == newest, image.created_at), reverse=True)
     for image in found[params['rotation']:]:
         try:
             job.image_service.delete(job.context, image.id)

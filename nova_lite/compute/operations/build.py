@@ -7,9 +7,14 @@ from nova_lite.model.power import Power
 from nova_lite.virt import base as virt
 
 
+def spec(job: Job) -> virt.GuestSpec:
+    """The guest that the server should have."""
+    return virt.GuestSpec(job.server, files=tuple(job.operation.params.get('personality') or ()))
+
+
 def spawn(job: Job) -> None:
     """Make the guest and start it."""
-    job.driver.spawn(virt.GuestSpec(job.server))
+    job.driver.spawn(spec(job))
 
 
 def destroy(job: Job) -> None:

@@ -3,7 +3,6 @@
 
 from nova_lite.compute.operations import build
 from nova_lite.compute.procedure import Job, Procedure, Step
-from nova_lite.virt import base as virt
 
 
 def power_off(job: Job) -> None:
@@ -15,7 +14,7 @@ def power_off(job: Job) -> None:
 def renew(job: Job) -> None:
     """Replace the guest, or only its root disk where the others are to be kept."""
     if job.operation.params.get('keep_disks'):
-        job.port('ephemeral').replace_root(virt.GuestSpec(job.server))
+        job.port('ephemeral').replace_root(build.spec(job))
         return
     job.driver.destroy(job.server.uuid)
     build.spawn(job)
