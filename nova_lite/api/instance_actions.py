@@ -14,6 +14,7 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db import paging
 from nova_lite.db.queries import actions as rows
+from nova_lite.model import times
 from nova_lite.wsgi import formats, kinds, window
 from nova_lite.wsgi import paging as wire_paging
 from nova_lite.wsgi.body import Param, Query
@@ -127,7 +128,8 @@ def index(call: Call) -> Page:
         raise errors.Invalid('Invalid query: changes-since is later than changes-before.')
     limit = call.limit() if call.has(PAGED) else None
     with call.services.db.read() as conn:
-        found = rows.page(conn, call.target.uuid, paging.Page(limit, call.query.get('marker')), since_, before)
+        found = rows.page(conn, call.target.uuid, paging.Page(limit, call.query.get('marker')), since_,
+                          before and times.through(before))
     return Page(found) if limit is None else Page(*wire_paging.cut(found, limit, 'request_id'))
 
 

@@ -42,7 +42,8 @@ _TO_56 = {'maxPersonality': 'injected_files', 'maxPersonalitySize': 'injected_fi
 _TO_38 = {'maxImageMeta': 'metadata_items', **_TO_56}
 _TO_35 = {
     'maxTotalFloatingIps': 'floating_ips', 'maxSecurityGroups': 'security_groups',
-    'maxSecurityGroupRules': 'security_group_rules', 'totalFloatingIpsUsed': 'used_elsewhere', 'totalSecurityGroupsUsed': 'used_elsewhere', **_TO_38,
+    'maxSecurityGroupRules': 'security_group_rules', 'totalFloatingIpsUsed': 'used_elsewhere',
+    'totalSecurityGroupsUsed': 'used_elsewhere', **_TO_38,
 }
 
 

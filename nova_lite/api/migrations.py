@@ -13,7 +13,7 @@ from nova_lite.api import shared
 from nova_lite.auth import policy
 from nova_lite.db import paging
 from nova_lite.db.queries import migrations as rows
-from nova_lite.model import moves
+from nova_lite.model import moves, times
 from nova_lite.wsgi import formats, kinds
 from nova_lite.wsgi import paging as wire_paging
 from nova_lite.wsgi.body import Param, Query
@@ -97,6 +97,8 @@ def index(call: Call) -> Page:
     filters |= {name: moment for name, moment in changed.items() if moment is not None}
     if len(filters.keys() & changed.keys()) == 2 and filters['since'] > filters['before']:
         raise errors.Invalid('Invalid query: changes-since is later than changes-before.')
+    if 'before' in filters:
+        filters['before'] = times.through(filters['before'])
     limit = call.limit() if call.has(PAGED) else None
     if formats.as_bool(call.query.get('hidden', 'no')):
         # Whatever is hidden is not shown, so a list of that is empty.

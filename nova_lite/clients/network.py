@@ -47,7 +47,13 @@ class NetworkClient(Protocol):
     def networks(self, context: Any, ids: Collection[str] | None = None) -> list[Network]:
         """The networks that the project may use: its own and shared ones; of ``ids``, those that it sees."""
 
+    def visible(self, context: Any) -> list[Network]:
+        """All networks that the caller sees, those that lead outside among them."""
+
     def network(self, context: Any, network_id: str) -> Network: ...
+
+    def make_own(self, context: Any) -> Network | None:
+        """The network that is made for a project which has none; None where none is made by itself."""
 
     def subnets(self, context: Any, network_id: str) -> list[Subnet]: ...
 
@@ -98,11 +104,17 @@ class EmbeddedNetworks:
     def networks(self, context: Any, ids: Collection[str] | None = None) -> list[Network]:
         return self._store.usable(context.project_id) if ids is None else self._store.named(context, ids)
 
+    def visible(self, context: Any) -> list[Network]:
+        return self._store.visible(context)
+
     def network(self, context: Any, network_id: str) -> Network:
         found = self._store.named(context, (network_id,))
         if not found:
             raise errors.NetworkNotFound(network=network_id)
         return found[0]
+
+    def make_own(self, context: Any) -> None:
+        return None
 
     def subnets(self, context: Any, network_id: str) -> list[Subnet]:
         return self._store.subnets(network_id)
@@ -150,8 +162,14 @@ class NoNetworks:
     def networks(self, context: Any, ids: Collection[str] | None = None) -> list[Network]:
         return []
 
+    def visible(self, context: Any) -> list[Network]:
+        return []
+
     def network(self, context: Any, network_id: str) -> NoReturn:
         raise errors.NetworkNotFound(network=network_id)
+
+    def make_own(self, context: Any) -> None:
+        return None
 
     def subnets(self, context: Any, network_id: str) -> list[Subnet]:
         return []

@@ -53,11 +53,22 @@ class NeutronNetworks:
         # What leads outside is for routers and floating addresses.
         return [one for one in map(network, (*own, *shared)) if not one.external or one.shared]
 
+    def visible(self, context: Any) -> list[Network]:
+        return [network(one) for one in self._wire.find(context, 'networks', []) if seen(context, one)]
+
     def network(self, context: Any, network_id: str) -> Network:
         found = self.networks(context, (network_id,))
         if not found:
             raise errors.NetworkNotFound(network=network_id)
         return found[0]
+
+    def make_own(self, context: Any) -> Network | None:
+        try:
+            found = self._wire.call(context, 'GET', f'auto-allocated-topology/{context.project_id}')
+        except errors.NotFound:
+            # The extension is not there.
+            return None
+        return self.network(context, found['auto_allocated_topology']['id'])
 
     def subnets(self, context: Any, network_id: str) -> list[Subnet]:
         return [subnet(one) for one in self._wire.find(context, 'subnets', [('network_id', network_id)], own=True)]

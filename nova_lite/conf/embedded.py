@@ -26,6 +26,9 @@ OPTS = [
     cfg.StrOpt(
         'network_cidr', default='10.20.0.0/16',
         help='Addresses of the network "private", which is made for all projects where there is no network yet.'),
+    cfg.ListOpt(
+        'network_dns', default=[],
+        help='Addresses of the name servers that servers on the network "private" are told of.'),
     cfg.StrOpt(
         'floating_cidr', default='172.24.4.0/24',
         help='Addresses of the network "public", which is made together with "private": floating addresses come '

@@ -449,6 +449,19 @@ port_addresses = _table(
     sa.Column('position', sa.Integer, nullable=False),       # among the addresses of the port
 )
 
+# What a router connects are ports that it has: of its interfaces, and of its gateway.
+routers = _table(
+    'routers',
+    sa.Column('id', Uuid(), primary_key=True),
+    sa.Column('project_id', Name(), nullable=False, index=True),
+    sa.Column('name', Name(), nullable=False),
+    sa.Column('description', Name(), nullable=False),
+    sa.Column('admin_state_up', sa.Boolean, nullable=False),
+    sa.Column('enable_snat', sa.Boolean, nullable=False),
+    sa.Column('created_at', Time, nullable=False),
+    sa.Column('updated_at', Time, nullable=False),
+)
+
 security_groups = _table(
     'security_groups',
     sa.Column('id', Uuid(), primary_key=True),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who exists: the users, projects, roles and domains of ``identity.json`` in the state directory.
 
-The file is made once, with generated passwords, and afterwards only read: an
-operator edits it, and every process sees the change with its next request.  A
+The file is made once, with generated passwords.  An operator edits it or sends
+requests that do, and every process sees the change with its next request.  A
 generated password is derived from the signing key, which may forge any token
 anyway, so it can be handed out again without being stored.
 """
@@ -13,8 +13,9 @@ import hmac
 import os
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from oslo_log import log as logging
 
@@ -22,12 +23,15 @@ from nova_lite import errors
 from nova_lite.embedded import files, passwords
 
 LOG = logging.getLogger(__name__)
+T = TypeVar('T')
 
 FILE = 'identity.json'
 KEY_FILE = 'identity.key'
 KEY_BYTES = 32
 
 ROLES = ('admin', 'manager', 'member', 'reader', 'service')
+# What a role brings along, as Keystone's bootstrap sets it up.
+IMPLIED = {'admin': ('manager', 'member', 'reader'), 'manager': ('member', 'reader'), 'member': ('reader',)}
 # user, project, roles; the administrator may also ask for a token of the whole system
 DEFAULTS = (
     ('admin', 'admin', ('admin', 'manager', 'member', 'reader')),
@@ -74,10 +78,18 @@ class Snapshot:
         wanted = str(reference.get('name', '')).lower()
         return next((one for one in self.domains.values() if one['name'].lower() == wanted), None)
 
-    def roles_on(self, user_id: str, target: str, target_id: str) -> list[dict[str, Any]]:
-        """What ``user_id`` may be on ``target`` ('project' or 'system')."""
+    def granted_on(self, user_id: str, target: str, target_id: str) -> list[dict[str, Any]]:
+        """The roles that ``user_id`` was given on ``target`` ('project' or 'system')."""
         return [self.roles[row['role']] for row in self.assignments
                 if row['user'] == user_id and row.get(target) == target_id]
+
+    def roles_on(self, user_id: str, target: str, target_id: str) -> list[dict[str, Any]]:
+        """What ``user_id`` may be on ``target``: the roles given and those that they imply."""
+        found = {role['id']: role for role in self.granted_on(user_id, target, target_id)}
+        implied = {name for role in found.values() for name in IMPLIED.get(role['name'], ())}
+        if implied:
+            found |= {key: role for key, role in self.roles.items() if role['name'] in implied and key not in found}
+        return list(found.values())
 
     def projects_of(self, user_id: str) -> list[dict[str, Any]]:
         """The enabled projects on which the user has a role, in the order of the file."""
@@ -106,6 +118,17 @@ class Directory:
                 LOG.error('%s cannot be read, its last good content stays in force: %r', self._path, error)
             self._signature = found
         return self._snapshot
+
+
+    def change(self, edit: Callable[[dict[str, Any]], T]) -> T:
+        """Let ``edit`` change the content; nothing is written when it raises or leaves something senseless."""
+        folder, name = os.path.split(self._path)
+        with files.locked(os.path.join(folder, f'.{name}.lock')):
+            content = files.read_json(self._path)
+            result = edit(content)
+            parse(content)
+            files.write_json(self._path, content)
+        return result
 
 
 def parse(content: dict[str, Any]) -> Snapshot:
@@ -151,9 +174,10 @@ def ensure_identity(state_dir: str) -> Identity:
         if created:
             files.write_json(path, _first_content(key))
     now = Directory(state_dir).load()
+    first = {user for user, _, _ in DEFAULTS}
     # whoever was given another password is not told
-    generated = {user['name']: _derived(key, user) for user in now.users.values()
-                 if created or passwords.matches(_derived(key, user), user.get('password') or '')}
+    generated = {user['name']: _derived(key, user) for user in now.users.values() if user['name'] in first
+                 and (created or passwords.matches(_derived(key, user), user.get('password') or ''))}
     return Identity(
         state_dir=state_dir, created=created, user_domain=next(iter(now.domains.values()))['name'],
         projects={user: project for user, project, _ in DEFAULTS}, passwords=generated)

@@ -19,6 +19,7 @@ from nova_lite.embedded import http
 from nova_lite.embedded.catalog import Catalog
 from nova_lite.embedded.directory import Directory, Snapshot, ensure_identity, signing_key
 from nova_lite.embedded.identity_reads import CatalogParts, People
+from nova_lite.embedded.identity_writes import Administration
 from nova_lite.embedded.login import Login, alive, refuse
 from nova_lite.embedded.tokens import Claims, Tokens
 
@@ -63,6 +64,7 @@ class IdentityApp(http.App):
             ('DELETE', '/v3/auth/tokens', self.revoke),
             ('GET', '/v3/auth/catalog', self.catalog),
             *People(self.caller).rows(),
+            *Administration(self._directory, conf.embedded.revocations, self.caller).rows(),
             *CatalogParts(self._catalog, self.caller).rows())
 
     def decorate_error(self, request: webob.Request, response: webob.Response) -> None:

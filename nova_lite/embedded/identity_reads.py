@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the embedded identity shows of its file: projects, users, roles and the rest, read only.
+"""What the embedded identity shows of its file: projects, users, roles and the rest, as clients read them.
 
 Ordinary users see themselves and their own projects, an administrator sees
-everything.  There is nothing to administer here, so there are no writes.
+everything.  What an administrator may change is in ``identity_writes``.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ from nova_lite.embedded.catalog import Catalog
 Row = tuple[str, str, http.Handler]
 
 
-class _Access:
+class Access:
     """Who may look; ``caller`` tells who asks."""
 
     def __init__(self, caller: Callable[[webob.Request], Any]):
@@ -36,6 +36,12 @@ class _Access:
             raise errors.Forbidden(action=action)
         return caller
 
+    def _admin(self, request: webob.Request, action: str) -> Any:
+        caller = self._caller(request)
+        if not caller.is_admin:
+            raise errors.Forbidden(action=action)
+        return caller
+
     def _self_or_reader(self, request: webob.Request, user_id: str, action: str) -> Any:
         caller = self._caller(request)
         if caller.claims.user_id != user_id and not caller.may_read_all:
@@ -43,7 +49,7 @@ class _Access:
         return caller
 
 
-class People(_Access):
+class People(Access):
     """The handlers for projects, users, roles and domains."""
 
     def rows(self) -> Iterable[Row]:
@@ -52,6 +58,7 @@ class People(_Access):
             'auth/system': self.own_system,
             'projects': self.projects, 'projects/{key}': self.project,
             'projects/{key}/users/{user_id}/roles': self.user_roles,
+            'system/users/{user_id}/roles': self.system_roles,
             'users': self.users, 'users/{key}': self.user,
             'users/{key}/projects': self.user_projects, 'users/{key}/groups': self.nothing('groups'),
             'groups': self.nothing('groups'),
@@ -65,7 +72,7 @@ class People(_Access):
     def own_projects(self, request: webob.Request) -> webob.Response:
         caller = self._caller(request)
         found = caller.snapshot.projects_of(caller.claims.user_id)
-        return _list(request, 'projects', map(_project, found), 'auth/projects')
+        return _list(request, 'projects', map(project_view, found), 'auth/projects')
 
     def own_system(self, request: webob.Request) -> webob.Response:
         caller = self._caller(request)
@@ -75,46 +82,52 @@ class People(_Access):
 
     def projects(self, request: webob.Request) -> webob.Response:
         caller = self._reader(request, 'identity:list_projects')
-        return _list(request, 'projects', map(_project, caller.snapshot.projects.values()))
+        return _list(request, 'projects', map(project_view, caller.snapshot.projects.values()))
 
     def project(self, request: webob.Request, key: str) -> webob.Response:
         caller = self._caller(request)
         if not caller.may_read_all and (caller.claims.scope, caller.claims.scope_id) != ('project', key):
             raise errors.Forbidden(action='identity:get_project')
-        return _one(request, 'project', map(_project, caller.snapshot.projects.values()), key)
+        return _one(request, 'project', map(project_view, caller.snapshot.projects.values()), key)
 
     def user_roles(self, request: webob.Request, key: str, user_id: str) -> webob.Response:
         caller = self._reader(request, 'identity:list_grants')
         if key not in caller.snapshot.projects or user_id not in caller.snapshot.users:
             raise errors.NotFound(f'No project {key} or no user {user_id}.')
-        return _list(request, 'roles', map(_role, caller.snapshot.roles_on(user_id, 'project', key)))
+        return _list(request, 'roles', map(role_view, caller.snapshot.granted_on(user_id, 'project', key)))
+
+    def system_roles(self, request: webob.Request, user_id: str) -> webob.Response:
+        caller = self._reader(request, 'identity:list_system_grants_for_user')
+        if user_id not in caller.snapshot.users:
+            raise errors.NotFound(f'No user {user_id}.')
+        return _list(request, 'roles', map(role_view, caller.snapshot.granted_on(user_id, 'system', 'all')))
 
     # ------------------------------------------------------------------ users
 
     def users(self, request: webob.Request) -> webob.Response:
         caller = self._reader(request, 'identity:list_users')
-        return _list(request, 'users', map(_user, caller.snapshot.users.values()))
+        return _list(request, 'users', map(user_view, caller.snapshot.users.values()))
 
     def user(self, request: webob.Request, key: str) -> webob.Response:
         caller = self._self_or_reader(request, key, 'identity:get_user')
-        return _one(request, 'user', map(_user, caller.snapshot.users.values()), key)
+        return _one(request, 'user', map(user_view, caller.snapshot.users.values()), key)
 
     def user_projects(self, request: webob.Request, key: str) -> webob.Response:
         caller = self._self_or_reader(request, key, 'identity:list_user_projects')
         if key not in caller.snapshot.users:
             raise errors.NotFound(f'No user {key}.')
-        found = map(_project, caller.snapshot.projects_of(key))
+        found = map(project_view, caller.snapshot.projects_of(key))
         return _list(request, 'projects', found, f'users/{key}/projects')
 
     # --------------------------------------------------- roles and assignments
 
     def roles(self, request: webob.Request) -> webob.Response:
         caller = self._reader(request, 'identity:list_roles')
-        return _list(request, 'roles', map(_role, caller.snapshot.roles.values()))
+        return _list(request, 'roles', map(role_view, caller.snapshot.roles.values()))
 
     def role(self, request: webob.Request, key: str) -> webob.Response:
         caller = self._reader(request, 'identity:get_role')
-        return _one(request, 'role', map(_role, caller.snapshot.roles.values()), key)
+        return _one(request, 'role', map(role_view, caller.snapshot.roles.values()), key)
 
     def assignments(self, request: webob.Request) -> webob.Response:
         caller = self._reader(request, 'identity:list_role_assignments')
@@ -166,7 +179,7 @@ class People(_Access):
         return _one(request, 'domain', map(_domain, caller.snapshot.domains.values()), key)
 
 
-class CatalogParts(_Access):
+class CatalogParts(Access):
     """The handlers for what the service catalogue is made of."""
 
     def __init__(self, catalog: Catalog, caller: Callable[[webob.Request], Any]):
@@ -220,18 +233,19 @@ def _rows(paths: dict[str, http.Handler]) -> list[Row]:
     return [('GET', f'/v3/{path}', handler) for path, handler in paths.items()]
 
 
-def _project(one: dict[str, Any]) -> dict[str, Any]:
+def project_view(one: dict[str, Any]) -> dict[str, Any]:
     return {'id': one['id'], 'name': one['name'], 'domain_id': one['domain_id'], 'enabled': one['enabled'],
             'description': one['description'], 'parent_id': one['domain_id'], 'is_domain': False,
             'tags': [], 'options': {}}
 
 
-def _user(one: dict[str, Any]) -> dict[str, Any]:
+def user_view(one: dict[str, Any]) -> dict[str, Any]:
+    extras: dict[str, Any] = {key: one[key] for key in ('description', 'email', 'default_project_id') if key in one}
     return {'id': one['id'], 'name': one['name'], 'domain_id': one['domain_id'], 'enabled': one['enabled'],
-            'password_expires_at': None, 'options': {}}
+            'password_expires_at': None, 'options': {}, **extras}
 
 
-def _role(one: dict[str, Any]) -> dict[str, Any]:
+def role_view(one: dict[str, Any]) -> dict[str, Any]:
     return {'id': one['id'], 'name': one['name'], 'domain_id': None, 'description': None, 'options': {}}
 
 
@@ -244,7 +258,7 @@ def _list(request: webob.Request, collection: str, things: Iterable[dict[str, An
           path: str = '') -> webob.Response:
     """The things that the query asks for; a filter on a field that they lack is ignored, as Keystone does."""
     wanted = http.query(request)
-    found = [_linked(request, collection, one) for one in things
+    found = [linked(request, collection, one) for one in things
              if all(_equal(one[key], value) for key, value in wanted.items() if key in one)]
     links = {'self': _url(request, path or collection), 'previous': None, 'next': None}
     return http.answer({collection: found, 'links': links})
@@ -253,11 +267,11 @@ def _list(request: webob.Request, collection: str, things: Iterable[dict[str, An
 def _one(request: webob.Request, kind: str, things: Iterable[dict[str, Any]], key: str) -> webob.Response:
     for one in things:
         if one['id'] == key:
-            return http.answer({kind: _linked(request, f'{kind}s', one)})
+            return http.answer({kind: linked(request, f'{kind}s', one)})
     raise errors.NotFound(f'No {kind} {key}.')
 
 
-def _linked(request: webob.Request, collection: str, one: dict[str, Any]) -> dict[str, Any]:
+def linked(request: webob.Request, collection: str, one: dict[str, Any]) -> dict[str, Any]:
     return {**one, 'links': {'self': _url(request, f'{collection}/{one["id"]}')}}
 
 

@@ -42,6 +42,7 @@ class ImageApp(http.App):
             ('GET', '/v2/images', self.list), ('POST', '/v2/images', self.create),
             ('GET', image, self.show), ('PATCH', image, self.update), ('DELETE', image, self.delete),
             ('GET', f'{image}/file', self.download), ('PUT', f'{image}/file', self.upload),
+            ('GET', f'{image}/tasks', self.tasks),
             ('POST', f'{image}/actions/deactivate', self.deactivate),
             ('POST', f'{image}/actions/reactivate', self.reactivate),
             ('PUT', f'{image}/tags/{{tag}}', self.add_tag),
@@ -67,6 +68,11 @@ class ImageApp(http.App):
 
     def show(self, request: webob.Request, image_id: str) -> webob.Response:
         return http.answer(view(self._visible(caller(request), image_id)))
+
+    def tasks(self, request: webob.Request, image_id: str) -> webob.Response:
+        """Nothing here is left for later, so nobody has to wait."""
+        self._visible(caller(request), image_id)
+        return http.answer({'tasks': []})
 
     def create(self, request: webob.Request) -> webob.Response:
         context = writer(request)

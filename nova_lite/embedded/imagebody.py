@@ -11,6 +11,7 @@ from nova_lite.embedded.imagestore import Record
 VISIBILITIES = ('public', 'private', 'shared', 'community')
 CONTAINER_FORMATS = ('ami', 'ari', 'aki', 'bare', 'ovf', 'ova', 'docker', 'compressed')
 DISK_FORMATS = ('ami', 'ari', 'aki', 'vhd', 'vhdx', 'vmdk', 'raw', 'qcow2', 'vdi', 'iso', 'ploop')
+KINDS = ('add', 'replace', 'remove')
 MOST_PROPERTIES = 128
 MOST_TAGS = 128
 LONGEST_NAME = 255
@@ -88,8 +89,8 @@ def patch(record: Record, operations: Any) -> Record:
     if not isinstance(operations, list) or not all(isinstance(one, dict) for one in operations):
         raise errors.Invalid(reason='The body must be a list of JSON-patch operations.')
     for operation in operations:
-        kind, path = operation.get('op'), operation.get('path')
-        if kind not in ('add', 'replace', 'remove'):
+        kind, path = _instruction(operation)
+        if kind not in KINDS:
             raise errors.Invalid(reason=f'Operation {kind!r} is not one of add, replace, remove.')
         if kind != 'remove' and 'value' not in operation:
             raise errors.Invalid(reason=f'Operation {kind} needs a value.')
@@ -104,6 +105,14 @@ def patch(record: Record, operations: Any) -> Record:
                 raise errors.Conflict(reason=f'Image {record["id"]} has no property {key!r} to replace.')
             _set(record, key, operation['value'])
     return record
+
+
+def _instruction(operation: dict[str, Any]) -> tuple[Any, Any]:
+    """What to do and where; the first version of the format has the path under the name of what is to be done."""
+    named = [kind for kind in KINDS if kind in operation]
+    if 'op' not in operation and len(named) == 1:
+        return named[0], operation[named[0]]
+    return operation.get('op'), operation.get('path')
 
 
 def _set(record: Record, key: str, value: Any) -> None:

@@ -34,8 +34,8 @@ def page(records: Iterable[Record], query: Any, project_id: str | None,
     found = [one for one in records if all(check(one) for check in checks)]
     order = _order(query)
     for key, direction in reversed(order.items()):
-        found.sort(key=lambda one: (one[key] is not None, one[key] if one[key] is not None else ''),
-                   reverse=direction == 'desc')
+        found.sort(key=lambda one: (one[key] is not None, one[key] if one[key] is not None else '',
+                                    one.get('made', 0) if key == 'created_at' else 0), reverse=direction == 'desc')
     if 'marker' in query:
         places = [place for place, one in enumerate(found) if one['id'] == query['marker']]
         if not places:

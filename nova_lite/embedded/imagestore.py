@@ -44,7 +44,7 @@ BLANK: Record = {
     'name': None, 'status': 'queued', 'visibility': 'shared', 'owner': None, 'protected': False,
     'os_hidden': False, 'disk_format': None, 'container_format': None, 'min_disk': 0, 'min_ram': 0,
     'size': None, 'virtual_size': None, 'checksum': None, 'os_hash_algo': None, 'os_hash_value': None,
-    'tags': [], 'properties': {}, 'members': {},
+    'tags': [], 'properties': {}, 'members': {}, 'made': 0,
 }
 
 
@@ -91,7 +91,8 @@ class ImageStore:
         if path is None:
             raise errors.Invalid(reason=f'Image id {image_id!r} is not a UUID in lower case.')
         now = _now()
-        record = {**BLANK, **values, 'id': image_id, 'created_at': now, 'updated_at': now}
+        # The times that clients see are whole seconds, in which many images can be made.
+        record = {**BLANK, **values, 'id': image_id, 'created_at': now, 'updated_at': now, 'made': time.time_ns()}
         with files.locked(self._lock):
             if os.path.exists(path):
                 raise errors.Conflict(reason=f'Image id {image_id} is taken.')

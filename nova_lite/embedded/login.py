@@ -95,7 +95,7 @@ class Login:
 def alive(snapshot: Snapshot, claims: Claims) -> bool:
     """Whether the user and the scope of a token still are what they were when it was signed."""
     user = snapshot.users.get(claims.user_id)
-    if user is None or not _enabled(snapshot, user):
+    if user is None or not _enabled(snapshot, user) or claims.issued_at < user.get('password_changed_at', 0):
         return False
     if claims.scope == 'unscoped':
         return True

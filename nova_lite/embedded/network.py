@@ -2,8 +2,8 @@
 """The embedded Networking v2.0 API, for clients; our own processes use its store directly.
 
 It stands behind the same token check as the compute API.  Only the version document is for everybody, so it
-is a filter of its own that goes before the token check.  There are no routers, agents and policies here:
-lists of those are empty, so that clients that look at them go on.
+is a filter of its own that goes before the token check.  There are no agents and policies here: lists of
+those are empty, so that clients that look at them go on.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ from nova_lite.embedded import (
     network_group_room,
     network_networks,
     network_port_room,
+    network_router_room,
 )
 from nova_lite.embedded import network_wire as wire
 from nova_lite.model import security_groups
@@ -28,17 +29,18 @@ from nova_lite.wsgi import provided
 #: Each makes the handlers of one resource: given the program's services, ``rows()`` are its routes.
 ROOMS: tuple[Any, ...] = (
     network_networks.Networks, network_networks.Subnets, network_port_room.Ports, network_group_room.SecurityGroups,
-    network_group_room.SecurityGroupRules, network_floating_room.FloatingIps)
+    network_group_room.SecurityGroupRules, network_floating_room.FloatingIps, network_router_room.Routers)
 
 _EXTENSIONS = (
-    ('binding', 'Port Binding'), ('external-net', 'Neutron external network'), ('net-mtu', 'Network MTU'),
+    ('binding', 'Port Binding'), ('ext-gw-mode', 'Neutron L3 Configurable external gateway mode'),
+    ('external-net', 'Neutron external network'), ('net-mtu', 'Network MTU'),
     ('net-mtu-writable', 'Network MTU (writable)'), ('pagination', 'Pagination support'),
     ('port-security', 'Port Security'), ('project-id', 'project_id field enabled'), ('quotas', 'Quota management'),
     ('router', 'Neutron L3 Router'), ('security-group', 'security-group'), ('sorting', 'Sorting support'),
     ('standard-attr-description', 'standard-attr-description'),
     ('standard-attr-timestamp', 'Resource timestamps'))
 # path → key of its list
-_EMPTY = {'/v2.0/routers': 'routers', '/v2.0/agents': 'agents', '/v2.0/subnetpools': 'subnetpools',
+_EMPTY = {'/v2.0/agents': 'agents', '/v2.0/subnetpools': 'subnetpools',
           '/v2.0/address-scopes': 'address_scopes', '/v2.0/address-groups': 'address_groups',
           '/v2.0/segments': 'segments', '/v2.0/trunks': 'trunks', '/v2.0/rbac-policies': 'rbac_policies',
           '/v2.0/qos/policies': 'policies', '/v2.0/service-providers': 'service_providers'}
@@ -70,7 +72,8 @@ class NetworkApp(http.App):
     def resources(self, request: webob.Request) -> webob.Response:
         """What there is below /v2.0."""
         wire.caller(request)
-        collections = {'network': 'networks', 'subnet': 'subnets', 'port': 'ports', 'floatingip': 'floatingips',
+        collections = {'network': 'networks', 'subnet': 'subnets', 'port': 'ports', 'router': 'routers',
+                       'floatingip': 'floatingips',
                        'security_group': 'security-groups', 'security_group_rule': 'security-group-rules'}
         return http.answer({'resources': [
             {'name': name, 'collection': collection,

@@ -129,6 +129,6 @@ def _rule_view(rule: Any) -> wire.Entry:
     return {
         'id': rule.id, 'security_group_id': rule.group_id, 'tenant_id': rule.project_id,
         'project_id': rule.project_id, **{name: getattr(rule, name) for name in _RULE_COLUMNS},
-        'normalized_cidr': rule.remote_ip_prefix, 'remote_address_group_id': None, 'tags': [],
+        'normalized_cidr': model.network_of(rule.remote_ip_prefix), 'remote_address_group_id': None, 'tags': [],
         'created_at': wire.shown_time(rule.created_at), 'updated_at': wire.shown_time(rule.updated_at),
         'revision_number': 1}

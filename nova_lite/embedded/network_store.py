@@ -51,6 +51,11 @@ class NetworkStore:
         with self._db.read() as conn:
             return self._networks(conn, networks.page(conn, {'id': list(ids)}, seen_by(context)))
 
+    def visible(self, context: Any) -> list[Network]:
+        """All networks that the caller sees."""
+        with self._db.read() as conn:
+            return self._networks(conn, networks.page(conn, seen_by=seen_by(context)))
+
     def subnets(self, network_id: str) -> list[Subnet]:
         """The subnets of a network."""
         with self._db.read() as conn:
@@ -129,7 +134,7 @@ def ensure_defaults(conn: Any, conf: cfg.ConfigOpts) -> None:
         'id': str(uuid.uuid5(_SPACE, f'{PRIVATE} subnet')), 'network_id': network_id, 'project_id': NOBODY,
         'name': f'{PRIVATE}-subnet', 'description': '', 'ip_version': addresses.network_of(cidr).version,
         'cidr': cidr, 'gateway_ip': gateway, 'enable_dhcp': True, 'pools': addresses.pools_of(cidr, gateway),
-        'dns_nameservers': [], 'host_routes': []})
+        'dns_nameservers': list(conf.embedded.network_dns), 'host_routes': []})
     ensure_public(conn, conf)
 
 

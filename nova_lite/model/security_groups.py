@@ -42,7 +42,8 @@ class Rule:
     def sameness(self) -> str:
         """Equal for two rules that let the same through, however they are written."""
         number = NUMBERS.get(self.protocol or '', self.protocol)
-        prefix = None if self.remote_ip_prefix in EVERYWHERE.values() else self.remote_ip_prefix
+        network = network_of(self.remote_ip_prefix)
+        prefix = None if network in EVERYWHERE.values() else network
         parts = (self.direction, self.ethertype, number, self.port_range_min, self.port_range_max, prefix,
                  self.remote_group_id)
         return ' '.join('-' if part is None else str(part) for part in parts)
@@ -68,6 +69,11 @@ class Group:
     description: str
     project_id: str
     rules: tuple[StoredRule, ...] = ()
+
+
+def network_of(prefix: str | None) -> str | None:
+    """The network that a prefix means: its owner may have written the address of a machine in it."""
+    return None if prefix is None else str(ipaddress.ip_network(prefix, strict=False))
 
 
 def first_rules(default_id: str | None = None) -> list[Rule]:
@@ -155,9 +161,9 @@ def _prefix(text: Any, ethertype: str) -> str | None:
     if text is None:
         return None
     try:
-        network = ipaddress.ip_network(str(text), strict=False)
+        prefix = ipaddress.ip_interface(str(text))
     except ValueError:
         raise errors.Invalid(f'Invalid remote_ip_prefix: {str(text)[:64]!r} is not in CIDR notation.') from None
-    if f'IPv{network.version}' != ethertype:
-        raise errors.Invalid(f'Invalid remote_ip_prefix: {network} is not of the ethertype of the rule, {ethertype}.')
-    return str(network)
+    if f'IPv{prefix.version}' != ethertype:
+        raise errors.Invalid(f'Invalid remote_ip_prefix: {prefix} is not of the ethertype of the rule, {ethertype}.')
+    return str(prefix)

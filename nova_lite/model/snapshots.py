@@ -9,8 +9,9 @@ from nova_lite.model import moves
 SNAPSHOT = 'snapshot'
 BACKUP = 'backup'
 
-# What a server remembers of its image that is no property of it.
-_FACTS = frozenset(('container_format', 'disk_format', 'min_disk', 'min_ram'))
+# What a server, or a volume that was made of an image, remembers of the image that is no property of it.
+_FACTS = frozenset(('checksum', 'container_format', 'disk_format', 'image_id', 'image_name', 'min_disk', 'min_ram',
+                    'size'))
 # What belongs to the very bytes of an image, and would be a lie about those of another.
 _NOT_INHERITED = frozenset((
     'cache_in_nova', 'bittorrent', 'img_signature', 'img_signature_certificate_uuid', 'img_signature_hash_method',

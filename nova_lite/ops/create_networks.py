@@ -78,9 +78,12 @@ def _unnamed(deps: Deps, context: RequestContext, must_be: bool) -> list[Wish]:
     found = deps.networks.networks(context)
     if len(found) > 1:
         raise errors.NetworkAmbiguous(networks=', '.join(network.name or network.id for network in found))
-    if not found:
-        if must_be:
+    if not found and must_be:
+        made = deps.networks.make_own(context)
+        if made is None:
             raise errors.Invalid(reason='There is no network that the project can use, and none is made by itself.')
+        found = [made]
+    if not found:
         return []
     _needs_subnet(found[0])
     return [Wish(slot(0), network_id=found[0].id)]

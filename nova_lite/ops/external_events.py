@@ -45,21 +45,28 @@ def accept(deps: Any, context: RequestContext, events: Sequence[ExternalEvent]) 
     with deps.db.read() as conn:
         found = servers.get_many(conn, {event.server_uuid for event in events}, frozenset(('uuid', 'host', 'deleted')))
     codes = [_judge(event, found.get(event.server_uuid)) for event in events]
-    power = [event for event, code in zip(events, codes, strict=True)
-             if code == ACCEPTED and event.name == POWER_UPDATE]
+    good = [event for event, code in zip(events, codes, strict=True) if code == ACCEPTED]
+    power = [event for event in good if event.name == POWER_UPDATE]
     if power:
         deps.db.transaction(_record, context, power, {uuid: row.host for uuid, row in found.items()})
-    good = [event for event, code in zip(events, codes, strict=True) if code == ACCEPTED]
-    for server_uuid in sorted({event.server_uuid for event in good if event.name in _OF_PORTS}):
-        _take_in(interfaces.refresh, deps, server_uuid)
+    _of_ports(deps, context, good)
     for event in good:
         if event.name == VOLUME_EXTENDED and event.tag:
             _take_in(volumes.extended, deps, context, event.server_uuid, event.tag)
-        if event.name == VIF_DELETED and event.tag and not deps.networks.tells_servers:
-            _take_in(interfaces.port_is_gone, deps, context, event.server_uuid, event.tag)
     for event, code in zip(events, codes, strict=True):
         LOG.info('Event %s (%s, tag %s) of server %s: %d', event.name, event.status, event.tag, event.server_uuid, code)
     return codes
+
+
+def _of_ports(deps: Any, context: RequestContext, good: Sequence[ExternalEvent]) -> None:
+    """Where the network service does not tell servers itself: take in what it says of their ports."""
+    if deps.networks.tells_servers:
+        return
+    for server_uuid in sorted({event.server_uuid for event in good if event.name in _OF_PORTS}):
+        _take_in(interfaces.refresh, deps, server_uuid)
+    for event in good:
+        if event.name == VIF_DELETED and event.tag:
+            _take_in(interfaces.port_is_gone, deps, context, event.server_uuid, event.tag)
 
 
 def _take_in(what: Callable[..., None], *about: Any) -> None:

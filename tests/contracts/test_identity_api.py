@@ -283,8 +283,8 @@ def test_role_assignments_by_scope(call, login, admin):
     assert [one['scope'] for one in system] == [{'system': {'all': True}}]
 
 
-def test_nothing_is_written(call, admin):
-    for method, path in (('POST', 'users'), ('DELETE', 'projects/x'), ('PATCH', 'users/x')):
+def test_what_is_not_there(call, admin):
+    for method, path in (('POST', 'domains'), ('DELETE', 'groups'), ('PATCH', 'services/x')):
         response = call(method, f'/v3/{path}', admin, json={})
         assert (response.status_code, response.headers['Allow']) == (405, 'GET')
     assert call('GET', '/v3/nothing', admin).status_code == 404

@@ -5,6 +5,7 @@ import datetime
 
 import pytest
 
+from nova_lite.db import tables
 from nova_lite.db.queries import tags
 from nova_lite.model import times
 from tests.fixtures.rooms import ADMIN, LEGACY, MEMBER, Rooms, caller, rooms
@@ -128,3 +129,19 @@ def test_a_detailed_list_has_no_groups_and_one_query_for_all_tags(api):
     shown = api.ask('GET', '/servers/detail', None, '2.104', MEMBER)[1]['servers']
     assert [server['tags'] for server in shown] == [[], ['x', 'y']]
     assert not any('server_groups' in server for server in shown)
+
+
+def test_a_time_that_was_shown_finds_its_server(api):
+    """What is shown of a time is its second."""
+    when = datetime.datetime(2026, 1, 2, 3, 4, 5, 700_000)
+    with api.db.write() as conn:
+        conn.execute(tables.servers.update().where(tables.servers.c.name == 'web').values(updated_at=when))
+    for bound, shown in (('2026-01-02T03:04:05Z', 'web'), ('2026-01-02T03:04:04Z', ''),
+                         ('2026-01-02T03:04:05.600000', ''), ('2026-01-02T03:04:05.700000', 'web')):
+        assert names(api, f'changes-before={bound}', '2.66') == shown, bound
+    assert 'web' in names(api, 'changes-since=2026-01-02T03:04:05Z').split()
+
+
+def test_a_marker_that_is_not_there_is_named(api):
+    body = api.ask('GET', '/servers?marker=nobody', by=MEMBER)[1]
+    assert 'marker [nobody] not found' in body['badRequest']['message']

@@ -18,6 +18,11 @@ NOBODY = '00000000-0000-4000-8000-000000000000'
 GROUPS, RULES, ADDRESSES = '/v2.0/security-groups', '/v2.0/security-group-rules', '/v2.0/floatingips'
 
 
+def _nothing(*args):
+    """No server has the ports of these tests."""
+    return []
+
+
 class Api:
     """The application, asked by a member of project p1."""
 
@@ -25,7 +30,7 @@ class Api:
         conf = options.new()
         conf([], default_config_files=[], default_config_dirs=[])
         self.db = db
-        self._app = NetworkApp(SimpleNamespace(conf=conf, db=db))
+        self._app = NetworkApp(SimpleNamespace(conf=conf, db=db, wake=_nothing, forget_port=_nothing))
         self.private = make_network(db, 'private', '10.20.0.0/24')
         self.public = make_network(db, 'public', '203.0.113.0/28', external=True)
 
@@ -101,7 +106,7 @@ def test_a_quota_that_is_used_up_is_a_conflict(api):
 @pytest.mark.parametrize(('rule', 'shown'), [
     ({'protocol': 'tcp', 'port_range_min': 22, 'port_range_max': '22'}, ('tcp', 22, 22, None)),
     ({'protocol': 'TCP', 'port_range_min': 1, 'port_range_max': 65535, 'remote_ip_prefix': '10.0.0.7/8'},
-     ('tcp', 1, 65535, '10.0.0.0/8')),
+     ('tcp', 1, 65535, '10.0.0.7/8')),
     ({'protocol': 'icmp', 'port_range_min': 8}, ('icmp', 8, None, None)),
     ({'protocol': 'any'}, (None, None, None, None)),
     ({'protocol': 58, 'ethertype': 'ipv6', 'remote_ip_prefix': '::/0'}, ('58', None, None, '::/0')),
@@ -113,8 +118,10 @@ def test_rules(api, rule, shown):
     made = body['security_group_rule']
     assert (status, made['protocol'], made['port_range_min'], made['port_range_max'], made['remote_ip_prefix']) == (
         201, *shown)
+    network = made['remote_ip_prefix'] and made['remote_ip_prefix'].replace('10.0.0.7', '10.0.0.0')
+    assert made['normalized_cidr'] == network
     assert api.ask('GET', f'{RULES}/{made["id"]}')[1] == body
-    assert api.rule(group, **rule)[0] == 409
+    assert api.rule(group, **rule)[0] == api.rule(group, **{**rule, 'remote_ip_prefix': network})[0] == 409
     listed = api.ask('GET', f'{RULES}?security_group_id={group["id"]}&direction=ingress')[1]['security_group_rules']
     assert listed == [made]
     described = api.ask('PUT', f'{RULES}/{made["id"]}', {'security_group_rule': {'description': 'd'}})[1]

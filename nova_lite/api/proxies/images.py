@@ -22,8 +22,12 @@ RULES = ()
 _IMAGES = until(35)
 _METADATA = until(38)
 
-LIST_QUERY = Query(Param('limit', formats.NUMBER), Param('marker', formats.TEXT), Param('name', formats.TEXT),
-                   Param('status', formats.TEXT), open_=ALWAYS)
+# Filters of the query → those of the image service; a property is named by its prefix.
+_FILTERS = {'name': 'name', 'status': 'status', 'marker': 'marker', 'server': 'instance_uuid', 'type': 'image_type',
+            'minRam': 'min_ram', 'minDisk': 'min_disk', 'changes-since': 'updated_at'}
+_PROPERTY = 'property-'
+LIST_QUERY = Query(Param('limit', formats.NUMBER), *(Param(name, formats.TEXT) for name in _FILTERS),
+                   Param(_PROPERTY, formats.TEXT, prefix=True), open_=ALWAYS)
 METADATA = wrapped('metadata', formats.METADATA)
 ITEM = wrapped('meta', {**formats.METADATA, 'minProperties': 1, 'maxProperties': 1})
 
@@ -31,6 +35,10 @@ ITEM = wrapped('meta', {**formats.METADATA, 'minProperties': 1, 'maxProperties':
 _STATES = {'queued': ('SAVING', 25), 'saving': ('SAVING', 50), 'uploading': ('SAVING', 50),
            'importing': ('SAVING', 50), 'active': ('ACTIVE', 100), 'deleted': ('DELETED', 0),
            'pending_delete': ('DELETED', 0), 'killed': ('ERROR', 0)}
+
+# A server may be named by one of its links.
+_TRANSLATED = {'status': str.lower, 'server': lambda text: text.rstrip('/').rpartition('/')[2],
+               'changes-since': lambda text: f'gte:{text}'}
 
 # -------------------------------------------------------------------- views
 
@@ -77,10 +85,18 @@ _META = kinds.under('meta', kinds.mapped(kinds.ANY))
 def index(call: Call) -> Page:
     """List images."""
     limit = call.limit()
-    filters = {name: text.lower() if name == 'status' else text for name in ('name', 'status', 'marker')
-               if (text := call.query.get(name))}
-    found = list(itertools.islice(call.services.images.list(call.context, **filters), limit))
+    found = list(itertools.islice(call.services.images.list(call.context, **_filters(call.query)), limit))
     return Page(found, found[-1].id if limit and len(found) == limit else None)
+
+
+def _filters(query: Any) -> dict[str, str]:
+    wanted = {name.removeprefix(_PROPERTY): query.get(name) for name in query.names()
+              if name.startswith(_PROPERTY)}
+    for name, inner in _FILTERS.items():
+        text = query.get(name)
+        if text:
+            wanted[inner] = _TRANSLATED.get(name, str)(text)
+    return wanted
 
 
 def show(call: Call) -> Image:

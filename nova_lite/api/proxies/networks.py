@@ -58,8 +58,8 @@ TENANT_NETWORK = View(*_COMMON, Field('cidr', lambda network, _: 'None', kind=ki
 
 
 def index(call: Call) -> Sequence[Network]:
-    """List the networks that the project may use."""
-    found: Sequence[Network] = call.services.networks.networks(call.context)
+    """List the networks that the caller sees."""
+    found: Sequence[Network] = call.services.networks.visible(call.context)
     return found
 
 

@@ -115,6 +115,8 @@ def create_rule(call: Call) -> dict[str, Any]:
     rule = ingress(body, source.id if source else None)
     try:
         made = groups.add_rule(call.context, parent.id, rule)
+    except errors.SecurityGroupRuleExists as error:
+        raise errors.Invalid(str(error)) from None
     except errors.Conflict as error:
         raise errors.Forbidden(str(error)) from None
     return {'security_group_rule': view.rule(made, source.project_id if source else '')}

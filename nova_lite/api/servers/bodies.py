@@ -5,6 +5,7 @@ Device tags of networks were refused again from 2.37 to 2.41, those of block dev
 2.41; clients may rely on either.
 """
 
+import ipaddress
 from typing import Any
 
 from nova_lite.wsgi import formats, window
@@ -30,7 +31,8 @@ def or_null(schema: Schema) -> Schema:
 NAME = Choice((formats.NAME, V21), (formats.LOOSE_NAME, V2))
 DISK_CONFIG: Schema = {'type': 'string', 'enum': ['AUTO', 'MANUAL']}
 ACCESS_IP_V4: Schema = {'type': ['string', 'null'], 'format': 'ipv4', 'maxLength': 39}
-ACCESS_IP_V6: Schema = {'type': ['string', 'null'], 'format': 'ipv6', 'maxLength': 39}
+# The longest spelling ends in an IPv4 address.
+ACCESS_IP_V6: Schema = {'type': ['string', 'null'], 'format': 'ipv6', 'maxLength': 45}
 HOSTNAME = text(63, 2, pattern=r'^[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]$(?!\n)')
 FQDN = text(255, 2, pattern=r'^[a-zA-Z0-9][a-zA-Z0-9.-]*[a-zA-Z0-9]$(?!\n)')
 TAG = text(60, 1, pattern='^[^,/]*$')
@@ -150,6 +152,11 @@ UPDATE = wrapped('server', Object(
 ))
 
 # ------------------------------------------------------------------ actions
+
+
+def shortest(address: str | None) -> str | None:
+    """The usual spelling of an address; there are many of the same one."""
+    return str(ipaddress.ip_address(address)) if address else address
 
 
 def bare(action: str) -> Body:

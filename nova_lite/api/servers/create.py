@@ -3,10 +3,11 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from nova_lite import errors
 from nova_lite.api import shared
-from nova_lite.api.servers import acting, rules
+from nova_lite.api.servers import acting, bodies, rules
 from nova_lite.clients.image import Image
 from nova_lite.db.queries import flavors
 from nova_lite.model import block_devices, zones
@@ -106,7 +107,7 @@ def _command(call: Call, body: Mapping[str, Any], hints: Mapping[str, Any]) -> o
         description=description, hostname=body.get('hostname'),
         trusted_image_certificates=body.get('trusted_image_certificates'),
         disk_config=body.get('OS-DCF:diskConfig'), access_ip_v4=body.get('accessIPv4'),
-        access_ip_v6=body.get('accessIPv6'),
+        access_ip_v6=bodies.shortest(body.get('accessIPv6')),
         admin_password=acting.password(call, body.get('adminPass')))
 
 
@@ -135,7 +136,9 @@ def _image(call: Call, body: Mapping[str, Any]) -> Image | None:
     return found
 
 
-def _flavor(call: Call, flavor_id: str) -> Any:
+def _flavor(call: Call, reference: str) -> Any:
+    # Clients may give the link that a flavor has instead of its id.
+    flavor_id = urlsplit(reference).path.rpartition('/')[2] if '/' in reference else reference
     try:
         with call.services.db.read() as conn:
             return flavors.get(conn, flavor_id, call.context.project_id, call.context.is_admin)

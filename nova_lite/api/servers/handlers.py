@@ -4,7 +4,7 @@
 from typing import Any
 
 from nova_lite.api import shared
-from nova_lite.api.servers import view
+from nova_lite.api.servers import bodies, view
 from nova_lite.ops import change
 from nova_lite.ops import delete as removal
 from nova_lite.ops.base import NEEDED
@@ -39,6 +39,8 @@ def update(call: Call) -> Any:
     values = {column: body[word] for word, column in _COLUMNS.items() if word in body}
     if 'name' in values:
         values['name'] = values['name'].strip()
+    if 'access_ip_v6' in values:
+        values['access_ip_v6'] = bodies.shortest(values['access_ip_v6'])
     return change.update(call.services, call.context, change.UpdateServer(call.target, values))
 
 

@@ -19,7 +19,7 @@ from nova_lite.api.servers import rules
 from nova_lite.db import paging
 from nova_lite.db.queries import servers as rows
 from nova_lite.db.queries.server_filters import Between, Matches
-from nova_lite.model import states
+from nova_lite.model import states, times
 from nova_lite.wsgi import formats, window
 from nova_lite.wsgi import paging as wire_paging
 from nova_lite.wsgi.body import Param, Query
@@ -76,6 +76,10 @@ def _time(value: str, name: str) -> Any:
 
 def _moment(value: str, name: str) -> datetime:
     return formats.parse_time(value)
+
+
+def _last_moment(value: str, name: str) -> datetime:
+    return times.through(formats.parse_time(value))
 
 
 def _words(value: str, name: str) -> Any:
@@ -138,7 +142,7 @@ FILTERS = (
     Filter('changes-since', 'changes_since', _moment, formats.ANY_TIME, _ALL),
     _regex('ip6', members=since(5)),
     _tags('tags'), _tags('tags-any'), _tags('not-tags'), _tags('not-tags-any'),
-    Filter('changes-before', 'changes_before', _moment, formats.ANY_TIME, since(66), since(66)),
+    Filter('changes-before', 'changes_before', _last_moment, formats.ANY_TIME, since(66), since(66)),
     Filter('locked', 'locked', _strict_flag, formats.TEXT, since(73), since(73)),
     _regex('availability_zone', members=since(83)),
     _parsed('config_drive', _flag, members=since(83)),

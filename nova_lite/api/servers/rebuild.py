@@ -81,6 +81,8 @@ def rebuild(call: Call) -> Raw:
 
 def _values(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
     values = {column: body[word] for word, column in _COLUMNS.items() if word in body}
+    if 'access_ip_v6' in values:
+        values['access_ip_v6'] = bodies.shortest(values['access_ip_v6'])
     if 'name' in body:
         values['name'] = body['name'].strip()
         if call.has(NAME_IS_DESCRIPTION):
@@ -100,5 +102,5 @@ ACTIONS = (
     action('rebuild', rebuild, REBUILD, BODY, flags=FLAGS, errors=(400, 403, 404, 409),
            show=(one('server', view.SERVER, op='rebuild', when=until(56), more=_PASSWORD),
                  one('server', view.SERVER, op='rebuild', when=only(57, 74), more=_PASSWORD | _USER_DATA),
-                 one('server', view.SERVER, when=since(75), more=_PASSWORD | _USER_DATA))),
+                 one('server', view.SERVER, op='rebuilt', when=since(75), more=_PASSWORD | _USER_DATA))),
 )

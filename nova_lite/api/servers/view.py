@@ -16,8 +16,8 @@ from nova_lite.wsgi import kinds
 from nova_lite.wsgi.view import OMIT, Field, Rendering, View, column
 from nova_lite.wsgi.window import only, since, until
 
-FULL = frozenset(('show', 'detail'))
-SINGLE = frozenset(('show', 'update', 'rebuild'))
+FULL = frozenset(('show', 'detail', 'rebuilt'))
+SINGLE = frozenset(('show', 'update', 'rebuild', 'rebuilt'))
 SHORTER = frozenset(('update', 'rebuild'))
 
 _WITH_PROGRESS = frozenset(('ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING'))
@@ -201,8 +201,8 @@ _TEXT = kinds.maybe(kinds.TEXT)
 
 
 def _attribute(name: str, source: str, **more: Any) -> Field:
-    return column(f'OS-EXT-SRV-ATTR:{name}', source, ops=FULL, rule=rules.EXTENDED_ATTRIBUTES,
-                  **{'kind': _TEXT, **more})
+    return column(f'OS-EXT-SRV-ATTR:{name}', source, rule=rules.EXTENDED_ATTRIBUTES,
+                  **{'ops': FULL, 'kind': _TEXT, **more})
 
 
 def _or_empty(name: str, source: str, **more: Any) -> Field:
@@ -282,7 +282,8 @@ SERVER = View(
     _or_empty('OS-EXT-SRV-ATTR:kernel_id', 'kernel_id', when=since(3), ops=FULL, rule=rules.EXTENDED_ATTRIBUTES),
     _or_empty('OS-EXT-SRV-ATTR:ramdisk_id', 'ramdisk_id', when=since(3), ops=FULL, rule=rules.EXTENDED_ATTRIBUTES),
     _attribute('root_device_name', 'root_device_name', when=since(3)),
-    _attribute('user_data', 'user_data', when=since(3)),
+    # The answer to a rebuild shows it under a name of its own.
+    _attribute('user_data', 'user_data', when=since(3), ops=FULL - {'rebuilt'}),
     _attribute('hostname', 'hostname', when=only(3, 89)),
     column('OS-EXT-SRV-ATTR:hostname', 'hostname', since(90), ops=FULL, kind=_TEXT),
     column('locked', when=since(9), kind=kinds.BOOLEAN),

@@ -3,7 +3,7 @@
 
 import datetime
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from nova_lite.db.engine import Conn
 TOKENS = tables.console_auth_tokens
 _GET = sa.select(TOKENS).where(TOKENS.c.token_hash == sa.bindparam('hashed'), TOKENS.c.expires_at > sa.bindparam('now'))
 _FORGET = sa.delete(TOKENS).where(TOKENS.c.server_uuid == sa.bindparam('of_server'))
+_TAKE = sa.delete(TOKENS).where(TOKENS.c.token_hash == sa.bindparam('hashed'))
 _EXPIRED = sa.delete(TOKENS).where(TOKENS.c.expires_at <= sa.bindparam('now'))
 
 
@@ -35,6 +36,17 @@ def insert(conn: sa.Connection, token: str, values: Mapping[str, Any], now: date
 def get(conn: Conn, token: str, now: datetime.datetime) -> sa.Row[Any] | None:
     """What a token opens, as long as it has not expired."""
     return conn.execute(_GET, {'hashed': hash_of(token), 'now': now}).first()
+
+
+def take(conn: sa.Connection, token: str, kinds: Collection[str], now: datetime.datetime) -> sa.Row[Any] | None:
+    """What a token opens if it is a console of these kinds; it opens nothing from then on.
+
+    Of several who come with the same token, one gets it.
+    """
+    found = get(conn, token, now)
+    if found is None or found.console_type not in kinds:
+        return None
+    return found if conn.execute(_TAKE, {'hashed': found.token_hash}).rowcount == 1 else None
 
 
 def forget(conn: sa.Connection, server_uuid: str) -> None:

@@ -5,7 +5,7 @@ The first of these that is set counts: the user's in the project, the project's,
 option of group ``[quota]``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,6 +48,13 @@ def of_class(conn: Conn, group: Any, name: str) -> dict[str, int]:
     """The limits of a class; what it does not set is as group ``[quota]`` says."""
     rows = conn.execute(_SET, {'of_kind': CLASS, 'of_subject': name, 'user': NOBODY})
     return {**model.defaults(group), **{row.resource: row.hard_limit for row in rows}}
+
+
+def of_projects(conn: Conn, project_id: str | None = None) -> Sequence[sa.Row[Any]]:
+    """What is set for projects and for users in them; for all of them or for one."""
+    statement = sa.select(LIMITS).where(LIMITS.c.kind == PROJECT).order_by(
+        LIMITS.c.subject, LIMITS.c.user_id, LIMITS.c.resource)
+    return conn.execute(statement if project_id is None else statement.where(LIMITS.c.subject == project_id)).all()
 
 
 def store(conn: sa.Connection, kind: str, subject: str, user_id: str, values: Mapping[str, int]) -> None:

@@ -14,9 +14,10 @@ from nova_lite.db.conditions import contains, is_one_of
 from nova_lite.db.engine import Conn
 from nova_lite.db.queries import server_filters
 from nova_lite.db.queries.server_filters import Matches
+from nova_lite.model import states
 
 __all__ = ('Matches', 'by_address', 'by_host', 'change', 'count', 'count_by_host', 'get', 'get_many', 'insert', 'lock',
-           'page', 'update', 'update_if')
+           'page', 'places', 'update', 'update_if')
 
 SERVERS = tables.servers
 _C = SERVERS.c
@@ -111,6 +112,12 @@ def get_many(conn: Conn, uuids: Collection[str],
     """The servers with these ids that exist, deleted ones, too; ``columns`` must have uuid."""
     statement = paging.columns_of(SERVERS, columns).where(_C.uuid.in_(uuids))
     return {row.uuid: row for row in conn.execute(statement)}
+
+
+def places(conn: Conn, uuids: Collection[str]) -> dict[str, str | None]:
+    """The host of each of these servers that has not been deleted, and cannot be restored either."""
+    found = get_many(conn, uuids, frozenset(('uuid', 'host', 'deleted', 'vm_state')))
+    return {row.uuid: row.host for row in found.values() if not row.deleted and row.vm_state != states.SOFT_DELETED}
 
 
 def by_address(conn: Conn, address: str, version: int, columns: frozenset[str] | None = None) -> list[sa.Row[Any]]:

@@ -69,7 +69,7 @@ class SnapshotRows:
         return self._one(ask, self._snapshots.show(ask.context, ask.args['id']))
 
     def _one(self, ask: Ask, row: Any, code: int = 200) -> webob.Response:
-        return http.answer({'snapshot': views.snapshot(ask, row)}, code)
+        return http.answer({'snapshot': views.snapshot(ask, row, brief=code == 202)}, code)
 
     def create(self, ask: Ask) -> webob.Response:
         """Make a snapshot; of a volume in use by ``force``, and from 3.66 on without."""

@@ -8,7 +8,8 @@ from typing import Any
 from nova_lite.embedded.volume_api.asking import Ask
 from nova_lite.model import volumes as model
 
-HOST = 'nova-lite'
+HOST = 'nova-lite@embedded'
+POOL = f'{HOST}#files'
 
 
 def time(moment: datetime | None) -> str | None:
@@ -28,8 +29,20 @@ def brief_volume(ask: Ask, row: Any) -> dict[str, Any]:
     return {'id': row.uuid, 'name': row.name, 'links': links(ask, 'volumes', row.uuid)}
 
 
-def volume(ask: Ask, row: Any, attachments: Sequence[Any], status: str | None = None) -> dict[str, Any]:
-    """A volume; ``status`` is shown in place of its own."""
+def volume(ask: Ask, row: Any, attachments: Sequence[Any]) -> dict[str, Any]:
+    """A volume as it is read."""
+    shown = changed_volume(ask, row, attachments)
+    shown['os-vol-tenant-attr:tenant_id'] = row.project_id
+    if row.image_metadata:
+        shown['volume_image_metadata'] = row.image_metadata
+    if ask.context.is_admin:
+        shown.update({'os-vol-host-attr:host': POOL, 'os-vol-mig-status-attr:migstat': None,
+                      'os-vol-mig-status-attr:name_id': None})
+    return shown
+
+
+def changed_volume(ask: Ask, row: Any, attachments: Sequence[Any], status: str | None = None) -> dict[str, Any]:
+    """A volume as the answer to a write shows it; ``status`` is shown in place of its own."""
     shown: dict[str, Any] = {
         'id': row.uuid, 'status': status or row.status, 'size': row.size, 'availability_zone': row.availability_zone,
         'created_at': time(row.created_at), 'updated_at': time(row.updated_at), 'name': row.name,
@@ -38,12 +51,7 @@ def volume(ask: Ask, row: Any, attachments: Sequence[Any], status: str | None = 
         'user_id': row.user_id, 'bootable': str(row.bootable).lower(), 'encrypted': False,
         'replication_status': None, 'consistencygroup_id': None, 'multiattach': row.multiattach,
         'attachments': [_attached(row, one) for one in attachments if one.status == model.ATTACHED],
-        'migration_status': None, 'os-vol-tenant-attr:tenant_id': row.project_id}
-    if row.image_metadata:
-        shown['volume_image_metadata'] = row.image_metadata
-    if ask.context.is_admin:
-        shown.update({'os-vol-host-attr:host': HOST, 'os-vol-mig-status-attr:migstat': None,
-                      'os-vol-mig-status-attr:name_id': None})
+        'migration_status': None}
     for since, more in _LATER:
         if ask.minor >= since:
             shown.update(more)

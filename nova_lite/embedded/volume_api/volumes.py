@@ -85,9 +85,9 @@ class VolumeRows:
             body['count'] = self._volumes.count(wanted)[0]
         return http.answer(body)
 
-    def _views(self, ask: Ask, rows: Any, status: str | None = None) -> list[dict[str, Any]]:
+    def _views(self, ask: Ask, rows: Any) -> list[dict[str, Any]]:
         attached = self._volumes.attachments(rows)
-        return [views.volume(ask, row, attached[row.id], status) for row in rows]
+        return [views.volume(ask, row, attached[row.id]) for row in rows]
 
     def summary(self, ask: Ask) -> webob.Response:
         """How many volumes there are, and how big they are together."""
@@ -105,12 +105,13 @@ class VolumeRows:
 
     def show(self, ask: Ask) -> webob.Response:
         """One volume."""
-        return self._one(ask, self._volumes.show(ask.context, ask.args['id']))
-
-    def _one(self, ask: Ask, row: Any, code: int = 200, status: str | None = None) -> webob.Response:
-        return http.answer({'volume': self._views(ask, [row], status)[0]}, code)
+        return http.answer({'volume': self._views(ask, [self._volumes.show(ask.context, ask.args['id'])])[0]})
 
     # ------------------------------------------------------------------- writes
+
+    def _changed(self, ask: Ask, row: Any, code: int = 200, status: str | None = None) -> webob.Response:
+        attached = self._volumes.attachments([row])[row.id]
+        return http.answer({'volume': views.changed_volume(ask, row, attached, status)}, code)
 
     def create(self, ask: Ask) -> webob.Response:
         """Make a volume."""
@@ -132,7 +133,7 @@ class VolumeRows:
             volume_type=asking.text(body, 'volume_type'), availability_zone=asking.text(body, 'availability_zone'),
             metadata=asking.strings('metadata', body.get('metadata') or {}), **sources)
         # What is quick is done by now; who asked expects to have to wait.
-        return self._one(ask, self._volumes.create(ask.context, wish), 202, model.CREATING)
+        return self._changed(ask, self._volumes.create(ask.context, wish), 202, model.CREATING)
 
     def update(self, ask: Ask) -> webob.Response:
         """Change name, description or metadata."""
@@ -146,7 +147,7 @@ class VolumeRows:
             values['metadata'] = asking.strings('metadata', body['metadata'])
         if not values:
             raise errors.Invalid(reason='The body changes nothing: give name, description or metadata.')
-        return self._one(ask, self._volumes.change(ask.context, ask.args['id'], lambda row: values))
+        return self._changed(ask, self._volumes.change(ask.context, ask.args['id'], lambda row: values))
 
     def delete(self, ask: Ask) -> webob.Response:
         """Delete a volume."""
