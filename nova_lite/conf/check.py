@@ -15,6 +15,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from nova_lite import errors
+from nova_lite.conf import dead
 
 # Libraries that read the same files, by their name under the entry point oslo.config.opts.
 NAMESPACES = (
@@ -44,6 +45,9 @@ class Unknown:
 
     def __str__(self) -> str:
         text = f'{self.path}: nothing reads [{self.group}] {self.name}'
+        known = dead.reason(self.group, self.name)
+        if known:
+            return f'{text}: {known}.'
         return f'{text}; did you mean {self.suggestion}?' if self.suggestion else f'{text}.'
 
 

@@ -46,8 +46,8 @@ has written. If not, qcow2 images stay as they are; all other formats are conver
 Whether every server gets a config drive, asked for or not.
 """),
     cfg.IntOpt('sync_power_state_interval', default=600, mutable=True, help="""
-Seconds between two looks at all guests of a host, in which a server whose guest went off by itself becomes stopped, and a
-guest that runs though its server is stopped is stopped. 0 is once a minute, a negative number never. Read by
+Seconds between two looks at all guests of a host, in which a server whose guest went off by itself becomes stopped, and
+a guest that runs though its server is stopped is stopped. 0 is once a minute, a negative number never. Read by
 nova-conductor; what is new in a heartbeat is followed at once, see `[workarounds] handle_virt_lifecycle_events`.
 """),
     cfg.IntOpt('shutdown_timeout', default=60, min=0, help="""

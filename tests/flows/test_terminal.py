@@ -20,7 +20,7 @@ MAKEFILE = 'up:\n\t@exec {command}\n'
 
 
 def command(state, port, *arguments):
-    return services.argv('lite', 'up', '--state-dir', str(state), '--port', str(port), *arguments)
+    return services.argv('lite', 'up', '--driver', 'fake', '--state-dir', str(state), '--port', str(port), *arguments)
 
 
 @contextlib.contextmanager
