@@ -11,6 +11,8 @@ TESTS :=
 SHARED_TESTS := tests/live tests/unit tests/architecture tests/wire tests/contracts
 # These kill processes and wait for others, one test after the other.
 SERIAL_TESTS := tests/flows
+# Guests of QEMU, of which each takes its seconds.
+GUEST_TESTS := tests/contracts tests/guests
 # How many requests `make fuzz` makes up for an operation, beside those at the edges of its schemas.
 EXAMPLES := 20
 
@@ -28,21 +30,34 @@ $(VENV)/.made-%: setup.cfg pyproject.toml
 comma := ,
 
 .PHONY: up
-up: $(VENV)/.made-client+consoles ## run the service: all in one place, until Ctrl-C
+up: $(VENV)/.made-client+consoles libvirt ## run the service: all in one place, until Ctrl-C
 	@exec $(BIN)/nova-lite up $(ARGS)
 
 .PHONY: test
-test: packages lint ## install what the tests need, then run lint and every test
+test: packages lint libvirt ## install what the tests need, then run lint and every test
 ifeq ($(TESTS),)
 	@echo '==> Testing $(SHARED_TESTS), then $(SERIAL_TESTS)'
 	@status=0; \
-	$(BIN)/python -m pytest -n auto --dist loadfile $(SHARED_TESTS) || status=1; \
-	$(BIN)/python -m pytest $(SERIAL_TESTS) || status=1; \
+	$(BIN)/python -m pytest -m 'not guests' -n auto --dist loadfile $(SHARED_TESTS) || status=1; \
+	$(BIN)/python -m pytest -m 'not guests' $(SERIAL_TESTS) || status=1; \
 	exit $$status
 else
 	@echo '==> Testing $(TESTS)'
 	@exec $(BIN)/python -m pytest $(TESTS)
 endif
+
+.PHONY: guests
+guests: packages $(VENV)/.made-test+lint libvirt ## run the tests with real guests; TESTS=tests/guests for a part
+	@echo '==> Testing real guests in $(or $(TESTS),$(GUEST_TESTS))'
+	@exec $(BIN)/python -m pytest -m guests $(or $(TESTS),$(GUEST_TESTS))
+
+# Its bindings are compiled against the installed libvirt. Where that is not there, or cannot be compiled against,
+# there are no real guests; whoever needs them says so.
+.PHONY: libvirt
+libvirt:
+	@if pkg-config --exists libvirt 2>/dev/null; then \
+	    $(MAKE) --no-print-directory $(VENV)/.made-libvirt || \
+	    echo '==> libvirt-python could not be built, so there are no real guests'; fi
 
 .PHONY: packages
 packages:

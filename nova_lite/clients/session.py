@@ -47,6 +47,11 @@ class Place:
         return next((names for names in _ALIASES if self.service_type in names), frozenset((self.service_type,)))
 
 
+def _root(url: str) -> str:
+    """Where a service tells everybody of its versions."""
+    return re.sub(r'/v\d+(\.\d+)?(/.*)?$', '/', url)
+
+
 def place_of(options: Any) -> Place:
     """The place that a group of ``conf.endpoints.options`` names."""
     return Place(options.service_type, tuple(options.valid_interfaces), options.region_name, options.endpoint_override)
@@ -112,6 +117,43 @@ class Service:
             LOG.info('%s is asked again: %s', self._name, problem)
             time.sleep(_PAUSE * 2 ** (number - 1))
         raise AssertionError('at least one try')
+
+    def diagnose(self) -> str | None:
+        """Why the service cannot be used as it is configured: the line to look at, and what is wrong with it."""
+        from keystoneauth1 import exceptions
+
+        section = self._section()
+        if section is None:
+            return f'[{self._group}] auth_type is not set.'
+        try:
+            self._open()
+            self._own.get_token(self._session)
+        except exceptions.Unauthorized:
+            return f'[{section}] username and password are refused by {self._auth_url(section)}.'
+        except (exceptions.ClientException, errors.Unavailable) as error:
+            return f'[{section}] auth_url = {self._auth_url(section)} does not let us log in: {error}'
+        return self._diagnose_place()
+
+    def _auth_url(self, section: str) -> str:
+        return str(getattr(self._conf[self._conf[section].auth_section or section], 'auth_url', None))
+
+    def _diagnose_place(self) -> str | None:
+        from keystoneauth1 import exceptions
+
+        where = f'the {self._place.service_type} endpoint in the catalogue'
+        if self._place.override:
+            where = f'[{self._group}] endpoint_override' if self._group != 'cinder' else '[cinder] endpoint_template'
+        try:
+            url = self.endpoint(None, True)
+        except errors.Unavailable:
+            names = 'region_name or valid_interfaces' if self._group != 'cinder' else 'os_region_name or catalog_info'
+            return (f'[{self._group}] {names}: the catalogue has no {self._place.service_type} endpoint for '
+                    f'{" or ".join(self._place.interfaces)} in region {self._place.region or "any"}.')
+        try:
+            status = self._session.get(_root(url), authenticated=False, raise_exc=False, log=False).status_code
+        except exceptions.ClientException as error:
+            return f'{where} is {url}, which does not answer: {error}'
+        return f'{where} is {url}, which answers {status}.' if status >= 500 else None
 
     # ----------------------------------------------------------------- whose token
 

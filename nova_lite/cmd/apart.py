@@ -28,6 +28,20 @@ def run(work: Callable[[], object]) -> None:
                                           f'{os.waitstatus_to_exitcode(status)}.')
 
 
+def begin(work: Callable[[], object]) -> None:
+    """Have ``work`` done in a process that nobody waits for; whatever becomes of it is its own business.
+
+    It is nobody's child, so that no launcher takes it for one of its workers.
+    """
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    if os.fork():
+        os._exit(0)
+    _do(work, os.open(os.devnull, os.O_WRONLY))
+
+
 def _do(work: Callable[[], object], writer: int) -> None:
     status = 1
     try:

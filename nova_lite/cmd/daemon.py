@@ -13,7 +13,7 @@ from oslo_config import cfg
 from oslo_log import log
 
 from nova_lite import concurrency, conf, errors
-from nova_lite.cmd import launch
+from nova_lite.cmd import apart, launch
 from nova_lite.conf import check
 
 LOG = logging.getLogger(__name__)
@@ -47,6 +47,18 @@ def warn_of_unknown_options(config: Any) -> None:
     """Log every option of the configuration files that nothing reads."""
     for unknown in check.unknown_options(config):
         LOG.warning('%s', unknown)
+
+
+def warn_of_services(config: Any) -> None:
+    """Log every service that cannot be used as it is configured, from a process that the start does not wait for."""
+    from nova_lite.clients import reach
+
+    def warn() -> None:
+        for problem in reach.problems(config):
+            LOG.warning('%s', problem)
+
+    if reach.any_service(config):
+        apart.begin(warn)
 
 
 def report_on_signal(config: Any, prog: str) -> None:
@@ -113,6 +125,7 @@ def main(prog: str, parts: Callable[[Any], Sequence[launch.Part]], argv: Sequenc
     """Run a daemon made of ``parts(conf)`` until it is told to end; its exit code."""
     with explained(prog):
         config = configure(sys.argv[1:] if argv is None else argv, prog)
+        warn_of_services(config)
         launched = parts(config)
         report_on_signal(config, prog)
         warn_of_unknown_options(config)

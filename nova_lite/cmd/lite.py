@@ -19,7 +19,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any, NoReturn  # noqa: E402
 
 from nova_lite import errors  # noqa: E402
-from nova_lite.cmd import daemon, launch, lite_files, lite_screen, wiring  # noqa: E402
+from nova_lite.cmd import daemon, launch, lite_driver, lite_files, lite_screen, wiring  # noqa: E402
 
 PROG = 'nova-lite'
 
@@ -34,10 +34,13 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(PROG, description='The OpenStack Compute API on one machine.')
     commands = parser.add_subparsers(dest='command', required=True, parser_class=_Parser, metavar='COMMAND')
-    up = commands.add_parser('up', help='start API, conductor and compute')
+    up = commands.add_parser('up', help='start API, conductor, compute and consoles')
     up.add_argument('--state-dir', type=Path, default=_default_state_dir(), metavar='DIR',
                     help='where everything is kept (default: %(default)s)')
     up.add_argument('--port', type=_port, default=8774, metavar='N', help='port of the API (default: %(default)s)')
+    up.add_argument('--driver', choices=lite_driver.CHOICES, default=lite_driver.AUTO, metavar='NAME',
+                    help='libvirt: servers are real guests; fake: they are pretended; auto: real where libvirt and '
+                         'QEMU are installed (default: %(default)s)')
     up.add_argument('--computes', type=_count, default=1, metavar='N', help='fake compute hosts (default: 1)')
     up.add_argument('--workers', type=_count, default=1, metavar='N', help='processes of the API (default: 1)')
     up.add_argument('--config-file', type=Path, action='append', default=[], metavar='F',
@@ -51,7 +54,8 @@ def _default_state_dir() -> Path:
 
 
 def _port(text: str) -> int:
-    return _number(text, 1, 65534)
+    # Two more follow it: the metadata service and the consoles.
+    return _number(text, 1, 65533)
 
 
 def _count(text: str) -> int:
@@ -85,7 +89,8 @@ def _alone(state_dir: Path) -> Iterator[None]:
 def _start(options: argparse.Namespace, state_dir: Path) -> None:
     screen = lite_screen.Screen(sys.stdout)
     screen.step('writing the configuration')
-    settings = lite_files.Settings(state_dir, options.port, options.computes, options.workers)
+    driver = lite_driver.choose(options.driver, options.computes, state_dir)
+    settings = lite_files.Settings(state_dir, options.port, options.computes, options.workers, driver)
     files = [lite_files.write_configuration(settings), *map(str, options.config_file)]
     conf = daemon.configure([], PROG, files)
     daemon.warn_of_unknown_options(conf)
@@ -95,10 +100,18 @@ def _start(options: argparse.Namespace, state_dir: Path) -> None:
     program.prepare_database(with_flavors=True, alone=True)
     cloud = lite_files.write_clouds(settings, conf)
     screen.step('starting')
-    parts = [*wiring.api_parts(program, sockets), *wiring.conductor_parts(program), *wiring.compute_parts(program)]
+    parts = [*wiring.api_parts(program, sockets), *wiring.conductor_parts(program), *wiring.compute_parts(program),
+             *_consoles(program, settings)]
     daemon.report_on_signal(conf, PROG)
     launch.run(conf, parts, in_terminal=True, ready=lambda: _watch(screen, program, cloud, options))
     screen.say('nova-lite has stopped.')
+
+
+def _consoles(program: Any, settings: 'lite_files.Settings') -> Sequence[launch.Part]:
+    """One proxy for all kinds of consoles, where they can be served."""
+    if not settings.has_consoles:
+        return ()
+    return wiring.console_parts(program, ['novnc', 'serial'], '127.0.0.1', settings.console_port)
 
 
 def _watch(screen: 'lite_screen.Screen', program: Any, cloud: 'lite_files.Cloud', options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence  # noqa: E402
 from typing import Any, NoReturn  # noqa: E402
 
 from nova_lite import errors  # noqa: E402
-from nova_lite.cmd import daemon, operations, verify  # noqa: E402
+from nova_lite.cmd import daemon, limits, operations, verify  # noqa: E402
 
 PROG = 'nova-manage'
 
@@ -68,14 +68,39 @@ def api_history(options: argparse.Namespace) -> int:
 
 
 def config_check(options: argparse.Namespace) -> int:
-    """Name every option of the configuration files that nothing reads; exit code 1 if there are any."""
+    """Name options that nothing reads and services that cannot be used; exit code 1 if there are any."""
+    from nova_lite.clients import reach
     from nova_lite.conf import check
-    unknown = check.unknown_options(_conf(options))
+    conf = _conf(options)
+    unknown = check.unknown_options(conf)
     for option in unknown:
         print(option)
     if not unknown:
         print('Every option is read by something.')
-    return 1 if unknown else 0
+    problems = reach.problems(conf) + _unreachable(conf)
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print('The database and every service that is configured can be used.')
+    return 1 if unknown or problems else 0
+
+
+def _unreachable(conf: Any) -> list[str]:
+    """What is wrong with the database, if it is."""
+    from nova_lite.db import schema
+    from nova_lite.db.engine import Database
+    try:
+        schema.check(Database(conf))
+    except errors.Error as error:
+        return [f'The database cannot be used: [database] connection: {error}']
+    return []
+
+
+def limits_migrate(options: argparse.Namespace) -> int:
+    """Copy the limits that are set here to Keystone ([keystone] says how to ask); what it has already stays."""
+    from nova_lite.db.engine import Database
+    conf = _conf(options)
+    return limits.migrate(Database(conf), conf, options)
 
 
 Run = Callable[[argparse.Namespace], int]
@@ -103,6 +128,7 @@ COMMANDS: tuple[tuple[str, str, Run, Arguments], ...] = (
     ('operations', 'show', _on(operations.show), operations.show_arguments),
     ('operations', 'retry', _on(operations.retry), operations.id_arguments),
     ('operations', 'abandon', _on(operations.abandon), operations.id_arguments),
+    ('limits', 'migrate_to_unified_limits', limits_migrate, limits.arguments),
     ('verify', '', _on(verify.verify_), verify.arguments),
 )
 

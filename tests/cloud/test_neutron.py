@@ -31,7 +31,8 @@ class Bench:
 
     def network(self, name='net', project='red', cidr='192.0.2.0/24', **known):
         owner = self.blue if project == 'blue' else self.red
-        values = {'name': name, 'project_id': owner.project_id, 'router:external': known.pop('external', False), **known}
+        external = known.pop('external', False)
+        values = {'name': name, 'project_id': owner.project_id, 'router:external': external, **known}
         network_id = self.ask('POST', 'networks', {'network': values})['network']['id']
         self.ask('POST', 'subnets', {'subnet': {
             'network_id': network_id, 'cidr': cidr, 'ip_version': 4, 'project_id': owner.project_id}})
@@ -81,6 +82,23 @@ class TestNeutron(NetworkPromises):
             assert bench.client.ports(bench.service, server.uuid) == []
         finally:
             bench.ask('DELETE', f'quotas/{bench.red.project_id}', None)
+
+    def test_a_project_without_a_network_gets_one(self, bench):
+        """Where the cloud has a pool of subnets and a network outside, and with a reason where it has not."""
+        with pytest.raises(errors.Conflict, match='Neutron refuses'):
+            bench.client.make_own(bench.blue)
+        outside = bench.network('default outside', 'blue', '203.1.0.0/24', external=True)
+        bench.ask('PUT', f'networks/{outside}', {'network': {'is_default': True}})
+        pool = bench.ask('POST', 'subnetpools', {'subnetpool': {
+            'name': 'default', 'prefixes': ['10.9.0.0/16'], 'default_prefixlen': 26, 'shared': True,
+            'is_default': True}})['subnetpool']['id']
+        try:
+            made = bench.client.make_own(bench.blue)
+            assert made.subnet_ids and bench.client.make_own(bench.blue).id == made.id
+            bench.ask('DELETE', f'auto-allocated-topology/{bench.blue.project_id}', None)
+        finally:
+            bench.ask('PUT', f'networks/{outside}', {'network': {'is_default': False}})
+            bench.ask('DELETE', f'subnetpools/{pool}', None)
 
     def test_a_network_without_addresses_left(self, bench):
         network_id, server = bench.network(cidr='198.51.100.0/30'), server_of(bench.red)

@@ -29,12 +29,12 @@ def network(demo):
 
 @pytest.fixture(scope='module')
 def outside(admin, demo, network):
-    admin.run('network create --external outside')
-    admin.run('subnet create --network outside --subnet-range 203.0.113.0/24 outside-subnet')
+    admin.run('network create --external internet')
+    admin.run('subnet create --network internet --subnet-range 203.0.113.0/24 internet-subnet')
     demo.run('router create way-out')
-    demo.run('router set --external-gateway outside way-out')
+    demo.run('router set --external-gateway internet way-out')
     demo.run('router add subnet way-out private-subnet')
-    return 'outside'
+    return 'internet'
 
 
 def name():

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which hypervisor ``nova-lite up`` uses, and how it says so: real guests where they can be had, or else pretended."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.virt.libvirt import connection, usable
+
+AUTO, FAKE, LIBVIRT = 'auto', 'fake', 'libvirt'
+CHOICES = (AUTO, LIBVIRT, FAKE)
+#: A part of the addresses that mean "on this link", so that guests without any privilege reach their metadata.
+CIDR = '169.254.0.0/17'
+#: Outside of it, so that no server has it, and on the same link: QEMU answers for it.
+NAME_SERVER = '169.254.169.253'
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The driver, and the lines that tell of it."""
+
+    name: str
+    said: tuple[str, ...]
+
+    def options(self, secret: str, computes: int) -> dict[str, dict[str, Any]]:
+        """What stands in nova.conf for it, by group; ``secret`` is one that nobody else knows."""
+        if self.name == FAKE:
+            return {'fake': {'hosts': computes}}
+        shared = hmac.new(secret.encode(), b'metadata', hashlib.sha256).hexdigest()
+        return {'DEFAULT': {'enabled_apis': 'osapi_compute,metadata'},
+                'embedded': {'network_cidr': CIDR, 'network_dns': NAME_SERVER},
+                'neutron': {'service_metadata_proxy': True, 'metadata_proxy_shared_secret': shared}}
+
+    @property
+    def compute_driver(self) -> str:
+        """The driver as nova.conf names it."""
+        return {FAKE: 'fake.FakeDriver', LIBVIRT: 'libvirt.LibvirtDriver'}[self.name]
+
+
+def choose(wanted: str, computes: int, state: Path) -> Choice:
+    """What ``--driver`` says, or else what can be had; ``StartError`` if that cannot."""
+    if wanted == FAKE:
+        return Choice(FAKE, ('Servers are pretended only, as --driver fake says.',))
+    why_not = usable.why_not(state)
+    if wanted == LIBVIRT:
+        if computes > 1:
+            raise errors.StartError(reason='--computes is for pretended hosts; --driver libvirt has one, this machine.')
+        if why_not:
+            raise errors.StartError(reason=f'There can be no real guests: {why_not}')
+        return _real()
+    if computes > 1:
+        return Choice(FAKE, (f'Servers are pretended only, because there are to be {computes} hosts.',))
+    if any(state.glob('fake/*/*.json')):
+        return Choice(FAKE, ('Servers are pretended only, because there are such in this state directory. '
+                             'For real guests take another --state-dir.',))
+    if why_not:
+        return Choice(FAKE, ('Servers are pretended only. For real guests:', f'  {why_not}'))
+    return _real()
+
+
+def _real() -> Choice:
+    how = 'KVM' if connection.has_kvm() else 'QEMU without KVM, so they are slow'
+    return Choice(LIBVIRT, (f'Servers are real guests ({how}).',))
