@@ -21,6 +21,7 @@ from nova_lite.conductor.work import Deps, Work
 from nova_lite.db.queries import hosts
 from nova_lite.model import block_devices, states
 from nova_lite.model.block_devices import ATTACHED, ATTACHING, MAKING, VOLUME, WISHED, Device
+from nova_lite.model.volumes import ATTACHING as BEING_ATTACHED
 from nova_lite.model.volumes import AVAILABLE, BUSY, IN_USE, RESERVED, VolumeWish
 from nova_lite.objects.operation import Operation
 from nova_lite.objects.server import Server
@@ -58,7 +59,9 @@ def build(deps: Deps, context: RequestContext, operation: Operation, server: Ser
     made = [_made(deps, context, server, one) for one in server.block_devices]
     for one in made:
         if one['volume_id'] and not one['attachment_id']:
-            wait_for(deps, one['volume_id'], (AVAILABLE, RESERVED, IN_USE))
+            # Where somebody has died at this, the volume is being attached already; to another server, it is refused
+            # below.
+            wait_for(deps, one['volume_id'], (AVAILABLE, RESERVED, BEING_ATTACHED, IN_USE))
     return {'block_devices': [connected(deps, server, one, connector) for one in made]}
 
 

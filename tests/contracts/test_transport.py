@@ -248,6 +248,9 @@ def test_after_a_kill_another_server_takes_over(rpc):
         waiting = pool.submit(client.call_long, rpc.context, '1.0', 'hang', to=doomed.name, seconds=30)
         assert client.call(rpc.context, '1.0', 'who', to=doomed.name) == doomed.name
         doomed.process.kill()
+        # A process that is killed closes one connection after the other, and what is sent to one that is still open
+        # is lost with it.
+        doomed.process.wait(10)
         killed = time.monotonic()
         with pytest.raises(errors.Unavailable):
             waiting.result(10)

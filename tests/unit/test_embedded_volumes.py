@@ -77,12 +77,16 @@ def test_the_version_document():
 
 
 def test_a_version_shows_its_fields(api):
-    path = f'/volumes/{api.volume()["id"]}'
+    made = api.volume()
+    path = f'/volumes/{made["id"]}'
     old, new = (api.get(path, version=version)['volume'] for version in ('3.0', '3.71'))
+    # What says whose a volume is and where belongs to reading, not to making.
+    assert set(old) - set(made) == {'os-vol-tenant-attr:tenant_id'}
     assert set(new) - set(old) == {'group_id', 'service_uuid', 'shared_targets', 'volume_type_id', 'consumes_quota'}
     admin = api.get(path, version='3.71', by=ADMIN)['volume']
     assert set(admin) - set(new) == {'os-vol-host-attr:host', 'os-vol-mig-status-attr:migstat', 'provider_id',
                                      'os-vol-mig-status-attr:name_id', 'cluster_name'}
+    assert admin['os-vol-host-attr:host'] == 'nova-lite@embedded#files'
     api.ask('GET', '/attachments', version='3.26', status=404)
     api.ask('GET', '/volumes/summary', version='3.11', status=404)
 

@@ -4,8 +4,9 @@
 import pytest
 
 from nova_lite import errors
+from nova_lite.auth.context import service_context
 from nova_lite.db import schema
-from nova_lite.db.queries import work_list
+from nova_lite.db.queries import ports, work_list
 from nova_lite.model import times
 from nova_lite.model.networks import plugged
 from nova_lite.model.zones import Place
@@ -193,6 +194,35 @@ def test_attach_and_detach(cloud):
         detach(cloud, server, port.id)
     assert [(row.action, row.message) for row in cloud.rows('server_actions')][1:] == [
         ('attach_interface', None), ('detach_interface', None)]
+
+
+@pytest.mark.parametrize('fault', ['', 'detach_interface:1'])
+def test_a_port_that_somebody_deletes_is_not_in_the_guest(cloud, fault):
+    server = on_h1(cloud)
+    if fault:
+        fail_at(cloud, 'h1', fault)
+    (known,) = agree(cloud, server)
+    with cloud.db.write() as conn:
+        ports.delete(conn, [known['port_id']])
+    interfaces.port_is_gone(cloud.deps, service_context(), server.uuid, known['port_id'])
+    sweep(cloud)
+    assert cloud.server(server.uuid).interfaces == []
+    assert (macs(cloud, server), cloud.server(server.uuid).addresses) == ({'h1': ()}, {})
+    assert [row.action for row in cloud.rows('server_actions')] == ['create']
+    for unknown in (known['port_id'], 'nothing'):
+        interfaces.port_is_gone(cloud.deps, service_context(), server.uuid, unknown)
+    interfaces.port_is_gone(cloud.deps, service_context(), 'nobody', known['port_id'])
+    assert [row.kind for row in cloud.rows('operations')] == ['build', 'lose_interface']
+
+
+def test_a_port_of_a_server_on_no_host_only_goes(cloud):
+    server = on_h1(cloud)
+    (known,) = agree(cloud, server)
+    cloud.conf.set_override('shelved_offload_time', 0)
+    shelve.shelve(cloud.deps, context(), shelve.ShelveServer(cloud.server(server.uuid)))
+    interfaces.port_is_gone(cloud.deps, service_context(), server.uuid, known['port_id'])
+    assert cloud.server(server.uuid).interfaces == []
+    assert 'lose_interface' not in [row.kind for row in cloud.rows('operations')]
 
 
 def test_a_port_that_was_made_before(cloud):

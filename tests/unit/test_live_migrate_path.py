@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Live migrations and evacuations from the command to the guest, with everything that can go wrong in between."""
 
+import datetime
 import itertools
 import threading
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ from nova_lite.conductor import here
 from nova_lite.conductor.runner import KINDS
 from nova_lite.conductor.steps import CONDUCTOR, Stepwise
 from nova_lite.db import schema
-from nova_lite.db.queries import migrations, servers
+from nova_lite.db.queries import consoles, migrations, servers
+from nova_lite.model import times
 from nova_lite.model.power import Power
 from nova_lite.model.zones import Place
 from nova_lite.ops import evacuate as evacuation
@@ -69,6 +71,20 @@ def test_the_guest_runs_on(cloud):
         'compute_pre_live_migration', 'compute_live_migration', 'compute_post_live_migration_at_destination',
         'compute__post_live_migration']
     assert last_action(cloud).action == 'live-migration' and last_action(cloud).message is None
+
+
+@pytest.mark.parametrize(('fault', 'opens'), [(None, False), (('live_migrate', 'h1'), True)])
+def test_who_was_let_to_its_console_is_so_until_it_moves(cloud, fault, opens):
+    server = cloud.create(place=Place(host='h1'))
+    now = times.utcnow()
+    cloud.db.transaction(consoles.insert, 'token', {
+        'console_type': 'serial', 'server_uuid': server.uuid, 'host': 'h', 'port': 1,
+        'expires_at': now + datetime.timedelta(hours=1)}, now)
+    if fault:
+        fail_at(cloud, fault[1], f'{fault[0]}:1')
+    go(cloud, server)
+    with cloud.db.read() as conn:
+        assert bool(consoles.get(conn, 'token', now)) is opens
 
 
 def test_a_paused_guest_stays_paused(cloud):

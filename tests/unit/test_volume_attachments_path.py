@@ -199,13 +199,30 @@ def test_a_failed_detach_leaves_the_volume(cloud, server, where):
     if where == 'host':
         fail_at(cloud, 'h1', 'detach_volume:1')
     else:
-        cloud.deps.volumes.fail(where, errors.Conflict(reason='no'))
+        # The API says it first, and the conductor again.
+        cloud.deps.volumes.fail(where, errors.Conflict(reason='no'), errors.Conflict(reason='no'))
     detach(cloud, server, volume_id)
     assert recorded(cloud, server) == [('/dev/vdb', volume_id, 'attached')]
     assert disks(cloud, server) == {'/dev/vdb': volume_id}
     assert status(cloud, volume_id) == ('in-use', 1)
     detach(cloud, server, volume_id)
     assert recorded(cloud, server) == [] and status(cloud, volume_id) == ('available', 0)
+
+
+def test_a_volume_is_seen_to_go_before_anybody_works_at_it(cloud, server):
+    volume_id = new_volume(cloud)
+    attach(cloud, server, volume_id)
+    cloud.compute.hold('h1')
+    detach(cloud, server, volume_id)
+    assert status(cloud, volume_id)[0] == 'detaching'
+
+
+def test_a_volume_of_a_server_on_the_shelf_is_in_use(cloud, server):
+    volume_id = new_volume(cloud)
+    cloud.conf.set_override('shelved_offload_time', 0)
+    shelve.shelve(cloud.deps, context(), shelve.ShelveServer(cloud.server(server.uuid)))
+    attach(cloud, server, volume_id)
+    assert status(cloud, volume_id)[0] == 'in-use'
 
 
 def test_what_cannot_be_detached(cloud, on_volume):

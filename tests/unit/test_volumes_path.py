@@ -220,6 +220,28 @@ def test_a_service_that_is_away_only_delays(cloud):
     assert len(all_volumes(cloud)) == 1
 
 
+@pytest.mark.parametrize('call', ['create', 'reserve', 'connect'])
+def test_a_step_whose_end_is_lost_is_done_again(cloud, call):
+    """A conductor died between having something done and writing it down."""
+    real, lost = getattr(cloud.deps.volumes.real, call), []
+
+    def once(*args, **known):
+        done = real(*args, **known)
+        if not lost:
+            lost.append(done)
+            raise errors.Unavailable(reason='the answer is lost')
+        return done
+
+    setattr(cloud.deps.volumes.real, call, once)
+    server = cloud.create(disks=plan(root(), NEW))
+    assert lost and state(cloud, server)[:2] == ('building', 'block_device_mapping')
+    cloud.age('operations', lease_until=300)
+    cloud.sweeper.sweep()
+    assert state(cloud, server)[:2] == ('active', None)
+    (made,) = all_volumes(cloud)
+    assert status(cloud, made.id) == ('in-use', 1)
+
+
 def test_volumes_that_could_not_be_recorded_go_with_the_server(cloud):
     """A conductor died between making a volume and writing it down."""
     cloud.deps.volumes.fail('reserve', errors.Unavailable(reason='away'))
