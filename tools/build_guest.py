@@ -30,7 +30,7 @@ MODULES = (
 COMMANDS = (
     'ifconfig route ip udhcpc nc sh mount umount mkdir cat cp echo sed grep head tail tee tr sort wc ls stty usleep '
     'sleep sync timeout insmod hostname chmod base64 acpid poweroff reboot halt setsid dd rm mv ln dmesg ps kill df '
-    'free uname md5sum sha256sum blockdev fsfreeze chpasswd passwd date env id mkfs.ext2 od cmp find vi clear '
+    'free uname md5sum sha256sum blockdev fsfreeze mkpasswd passwd date env id mke2fs od cmp find vi clear '
     'touch').split()
 # A host that is busy makes the check of the timer fail, which stops the kernel.
 CMDLINE = ('console=tty0 console=ttyS0,115200 loglevel=4 no_timer_check mitigations=off random.trust_cpu=on '
@@ -129,7 +129,11 @@ def tree(root: Path) -> Iterator[tuple[str, int, bytes]]:
     """Path, mode and content of everything in the initramfs."""
     for directory in ('bin', 'dev', 'etc', 'etc/acpi', 'etc/acpi/PWRF', 'modules', 'proc', 'sys', 'root'):
         yield directory, 0o40755, b''
-    yield 'bin/busybox', 0o100755, first(root, 'bin/busybox', 'usr/bin/busybox').read_bytes()
+    busybox = first(root, 'bin/busybox', 'usr/bin/busybox')
+    unknown = set(COMMANDS) - set(run(str(busybox), '--list').split())
+    if unknown:
+        raise BuildError(f'this busybox has no {", ".join(sorted(unknown))}')
+    yield 'bin/busybox', 0o100755, busybox.read_bytes()
     for command in COMMANDS:
         yield f'bin/{command}', 0o120777, b'busybox'
     yield 'init', 0o100755, (PARTS / 'init').read_bytes()

@@ -49,7 +49,9 @@ SOLE_IMPORTERS = {
     'sqlalchemy': 'db', 'oslo_db': 'db', 'alembic': 'db', 'psycopg2': 'db', 'pymysql': 'db',
 }
 # Too heavy for a process that may never use them: imported in the function that does.
-LAZY = ('libvirt', 'openstack', 'oslo_limit', 'pycdlib', 'opentelemetry.sdk', 'opentelemetry.exporter', 'openstackclient')
+LAZY = (
+    'libvirt', 'openstack', 'oslo_limit', 'pycdlib', 'opentelemetry.sdk', 'opentelemetry.exporter', 'openstackclient',
+)
 
 
 def unit(module: str) -> str:

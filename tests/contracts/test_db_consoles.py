@@ -39,6 +39,26 @@ def test_a_token_opens_until_its_time_or_its_server_ends(database):
     assert found(database, 'one') is None and found(database, 'two') is not None
 
 
+def test_a_token_is_taken_once_and_by_its_kind(database):
+    put(database, 'once', 'server-3', times.utcnow() + MINUTE)
+
+    def take(token, *kinds):
+        return database.transaction(consoles.take, token, kinds, times.utcnow())
+
+    assert take('once', 'serial') is None and take('other', 'novnc') is None
+    assert take('once', 'serial', 'novnc').server_uuid == 'server-3'
+    assert take('once', 'novnc') is None and found(database, 'once') is None
+
+
+def test_where_servers_are_that_somebody_may_look_at(database):
+    here, nowhere, gone, aside = (rows.server(**more) for more in (
+        {'host': 'h1'}, {}, {'host': 'h1', 'deleted': True}, {'host': 'h1', 'vm_state': 'soft-delete'}))
+    database.transaction(servers.insert, [here, nowhere, gone, aside])
+    with database.read() as conn:
+        assert servers.places(conn, {row['uuid'] for row in (here, nowhere, gone, aside)}) == {
+            here['uuid']: 'h1', nowhere['uuid']: None}
+
+
 def test_expired_tokens_are_swept_by_new_ones(database):
     with database.write() as conn:
         conn.execute(consoles.TOKENS.delete())

@@ -6,6 +6,7 @@ import http.client
 import io
 import os
 import urllib.parse
+import uuid
 
 import openstack
 import pytest
@@ -66,6 +67,30 @@ def test_versions_need_no_token(cloud):
 
 def test_everything_else_needs_one(cloud):
     assert requests.get(f'{cloud.url}/image/v2/images', timeout=10).status_code == 401
+
+
+def test_the_first_format_of_a_patch_says_the_same(raw):
+    image_id = queued(raw)
+    first = {'Content-Type': 'application/openstack-images-v2.0-json-patch'}
+    operations = [{'add': '/hw_rescue_bus', 'value': 'usb'}, {'replace': '/name', 'value': 'first'}]
+    shown = raw('PATCH', f'/v2/images/{image_id}', first, json=operations).json()
+    assert (shown['hw_rescue_bus'], shown['name']) == ('usb', 'first')
+    shown = raw('PATCH', f'/v2/images/{image_id}', first, json=[{'remove': '/hw_rescue_bus'}]).json()
+    assert 'hw_rescue_bus' not in shown
+    for nothing in ({'move': '/name', 'value': 'x'}, {'add': '/name', 'remove': '/name', 'value': 'x'}):
+        assert raw('PATCH', f'/v2/images/{image_id}', first, json=[nothing]).status_code == 400
+
+
+def test_nothing_is_left_for_later(raw):
+    assert raw('GET', f'/v2/images/{queued(raw)}/tasks').json() == {'tasks': []}
+    assert raw('GET', f'/v2/images/{uuid.uuid4()}/tasks').status_code == 404
+
+
+def test_images_of_the_same_second_are_listed_in_their_order(raw):
+    made = [queued(raw, name='same') for _ in range(6)]
+    for direction, wanted in (('asc', made), ('desc', made[::-1])):
+        listed = raw('GET', f'/v2/images?name=same&sort_key=created_at&sort_dir={direction}').json()['images']
+        assert [image['id'] for image in listed] == wanted
 
 
 def test_the_sdk_creates_finds_changes_downloads_deletes(demo, tmp_path):

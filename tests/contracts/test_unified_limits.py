@@ -6,7 +6,11 @@ import threading
 
 import pytest
 
+from nova_lite import conf as nova_conf
 from nova_lite import errors
+from nova_lite.cmd import limits as limits_command
+from nova_lite.cmd import manage
+from nova_lite.db.queries import quota_limits
 from nova_lite.model import quotas as model
 from nova_lite.ops import keypairs, quotas, server_groups
 from nova_lite.ops.change import SetMetadata, set_metadata
@@ -208,3 +212,74 @@ def test_who_waits_for_an_answer_gets_it_or_the_error(unified, keystone, broken)
     for thread in threads:
         thread.join(30)
     assert results == ['away' if broken else 'here'] * 5
+
+
+# ------------------------------------------------------- from our own tables to Keystone
+
+@pytest.fixture
+def moving(database, tmp_path, keystone):
+    """Runs the command on limits that are set here; what it prints, and its exit code."""
+    path = tmp_path / 'move.conf'
+    path.write_text(MOVE.format(url=keystone.url, tmp_path=tmp_path))
+    conf = nova_conf.new()
+    conf([], default_config_files=[str(path)], default_config_dirs=[])
+    keystone.registered = {'servers': 3, 'server_groups': 10}
+
+    def store(conn):
+        quota_limits.store(conn, quota_limits.CLASS, 'default', quota_limits.NOBODY, {'cores': 7})
+        quota_limits.store(conn, quota_limits.PROJECT, 'red', quota_limits.NOBODY, {
+            'instances': 5, 'ram': -1, 'key_pairs': 2, 'floating_ips': 9})
+        quota_limits.store(conn, quota_limits.PROJECT, 'red', 'ann', {'cores': 1})
+        quota_limits.store(conn, quota_limits.PROJECT, 'blue', quota_limits.NOBODY, {'instances': 6})
+
+    database.transaction(store)
+
+    def run(*words):
+        command = ['limits', 'migrate_to_unified_limits', '--region-id', 'RegionOne']
+        return limits_command.migrate(database, conf, manage.parser().parse_args([*command, *words]))
+
+    return run
+
+
+MOVE = """\
+[DEFAULT]
+state_path = {tmp_path}
+[quota]
+instances = 4
+[keystone]
+auth_type = password
+auth_url = {url}/v3
+username = nova
+password = secret
+user_domain_name = Default
+system_scope = all
+"""
+
+
+def test_limits_move_to_keystone(moving, keystone, capsys):
+    assert moving('--dry-run') == 0
+    assert 'class:VCPU of everybody: 7 (not made: dry run)' in capsys.readouterr().out
+    assert (keystone.own, keystone.registered) == ({}, {'servers': 3, 'server_groups': 10})
+    assert moving() == 0
+    told = capsys.readouterr().out
+    assert keystone.own == {'red': {'servers': 5, 'class:MEMORY_MB': -1}, 'blue': {'servers': 6}}
+    assert {name: keystone.registered[name] for name in ('servers', 'class:VCPU', 'server_key_pairs')} == {
+        'servers': 3, 'class:VCPU': 7, 'server_key_pairs': 100}
+    for line in ('servers of everybody: 4 (left: Keystone has 3)', 'class:DISK_GB has no limit',
+                 'cores of user ann in project red: 1 (left out', 'key_pairs of project red: 2 (left out'):
+        assert line in told
+    assert 'server_groups' not in told
+    assert moving('--verbose') == 0
+    told = capsys.readouterr().out
+    assert 'server_groups of everybody: 10 (is there)' in told and '(made)' not in told
+
+
+def test_limits_of_one_project_move(moving, keystone):
+    assert moving('--project-id', 'blue') == 0
+    assert keystone.own == {'blue': {'servers': 6}}
+
+
+def test_a_keystone_that_is_away_is_no_answer(moving, keystone):
+    keystone.broken = True
+    with pytest.raises(errors.Unavailable):
+        moving()

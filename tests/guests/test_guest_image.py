@@ -117,7 +117,7 @@ def test_it_reads_a_config_drive(conf, disk, tmp_path):
         found = console.wait_ready()
         assert (found['source'], found['hostname'], found['key']) == ('config-drive', 'web-2.novalocal', KEY)
         assert guests.user_data_of(found) == USER_DATA
-        assert console.run('cat /root/.ssh/authorized_keys') == KEY
+        assert console.run('cat ~/.ssh/authorized_keys') == KEY
         # Numbers on its console, for tests that look for a lost one.
         console.run('(count &)')
         console.wait_for(lambda text: 'count 2' in text, guests.COMMAND_LIMIT)

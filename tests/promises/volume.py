@@ -134,10 +134,11 @@ class VolumePromises:
     def test_a_type_lets_several_servers_have_a_volume(self, bench):
         made = bench.make(volume_type=bench.shared_type())
         assert made.multiattach
-        attachments = [bench.client.reserve(bench.red, made.id, some_server()) for _ in range(2)]
-        for number, attachment in enumerate(attachments):
-            bench.client.connect(bench.service, attachment, {**CONNECTOR, 'host': f'h{number}'})
-            bench.client.complete(bench.service, attachment)
+        attachments = []
+        for number in range(2):
+            attachments.append(bench.client.reserve(bench.red, made.id, some_server()))
+            bench.client.connect(bench.service, attachments[-1], {**CONNECTOR, 'host': f'h{number}'})
+            bench.client.complete(bench.service, attachments[-1])
         bench.client.detach(bench.service, attachments[0])
         assert bench.client.show(bench.red, made.id).status == 'in-use'
         bench.client.detach(bench.service, attachments[1])

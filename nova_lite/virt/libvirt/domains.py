@@ -19,14 +19,18 @@ POLL = 0.2
 FIRST_REPEAT, LONGEST_REPEAT = 1.0, 10.0
 #: A process that is busy writing to a disk ends late.
 STOP_ATTEMPTS = 5
+#: A port that was free when it was looked for may be another process's when QEMU comes to it.
+START_ATTEMPTS = 5
+TAKEN = 'Address already in use'
 
 
 class Domains:
     """The domains of one host; every method may be called again."""
 
-    def __init__(self, connection: Connection, host: str) -> None:
+    def __init__(self, connection: Connection, host: str, renew_ports: Callable[[xml.Element], bool]) -> None:
         self._connection = connection
         self._host = host
+        self._renew_ports = renew_ports
 
     # ---------------------------------------------------------------------- asking
 
@@ -128,6 +132,16 @@ class Domains:
             elif state in (lib.VIR_DOMAIN_SHUTOFF, lib.VIR_DOMAIN_CRASHED):
                 domain.create()
 
+        for _ in range(START_ATTEMPTS - 1):
+            try:
+                self.run(server_uuid, work)
+                return
+            except errors.HypervisorError as error:
+                if TAKEN not in str(error):
+                    raise
+            lasting = self.description(server_uuid, lasting=True)
+            if self._renew_ports(lasting):
+                self.define(lasting)
         self.run(server_uuid, work)
 
     def stop(self, server_uuid: str) -> None:

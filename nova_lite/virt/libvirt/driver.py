@@ -45,7 +45,7 @@ class LibvirtDriver(LibvirtRescues, LibvirtExtras, LibvirtInterfaces, LibvirtMov
         self._conf = conf
         self._host = host
         self._connection = Connection(conf, host)
-        self._domains = Domains(self._connection, host)
+        self._domains = Domains(self._connection, host, lambda domain: ports.renew(conf, self._domains, domain))
         self._disks = Disks(conf, images)
         self._ground = design.Ground(_kind(conf, self._connection), self._connection.kind not in (EMBED, TEST))
         self._inventory = Inventory(self._connection, self._disks.root, self._ground.kind)

@@ -9,20 +9,33 @@ from oslo_config import cfg
 
 from nova_lite import errors
 from nova_lite.objects.server import Server
+from nova_lite.virt.libvirt import xml
 from nova_lite.virt.libvirt.domains import Domains
 
 
 def listeners(conf: cfg.ConfigOpts, domains: Domains, server: Server) -> list[tuple[str, int]]:
     """Where the serial port of a guest listens: where it did, or on the first port that is free."""
     host = conf.serial_console.proxyclient_address
-    taken: dict[int, str] = {}
-    for domain in domains.in_use():
-        for source in domain.iterfind('devices/serial/source'):
-            port = source.get('service') or ''
-            if port.isdigit():
-                taken[int(port)] = domain.findtext('uuid', '')
+    taken = _taken(domains)
     own = [port for port, uuid in taken.items() if uuid == server.uuid]
     return [(host, own[0] if own else next(_free(conf.serial_console.port_range, host, taken)))]
+
+
+def renew(conf: cfg.ConfigOpts, domains: Domains, domain: xml.Element) -> bool:
+    """Give a domain other ports than it has; whether it has any that are its own choice."""
+    found = list(domain.iterfind("devices/serial[@type='tcp']/source"))
+    taken = _taken(domains)
+    for source in found:
+        port = next(_free(conf.serial_console.port_range, source.get('host', ''), taken))
+        taken[port] = ''
+        source.set('service', str(port))
+    return bool(found)
+
+
+def _taken(domains: Domains) -> dict[int, str]:
+    """Ports of all domains, and whose they are."""
+    return {int(port): domain.findtext('uuid', '') for domain in domains.in_use()
+            for source in domain.iterfind('devices/serial/source') if (port := source.get('service') or '').isdigit()}
 
 
 def _free(span: str, host: str, taken: dict[int, str]) -> Iterator[int]:
