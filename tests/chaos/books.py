@@ -19,8 +19,8 @@ from tests.chaos.clouds import Cloud
 SERVERS, OPERATIONS, ALLOCATIONS, HOSTS = tables.servers, tables.operations, tables.allocations, tables.hosts
 #: What waits for its time on the work list.
 SCHEDULED = ('reclaim', 'shelve_offload')
-#: Chores of conductors that nobody waits for, but that must end.
-CHORES = ('delete_image',)
+#: What stands by for the case that a request dies before its commit, and is taken off the list by that.
+STANDING_BY = ('delete_image', 'release_volumes')
 
 
 def problems(cloud: Cloud, only: str = '') -> list[str]:
@@ -33,6 +33,8 @@ def problems(cloud: Cloud, only: str = '') -> list[str]:
         found += [f'verify, {finding.check}: {finding.subject}: {finding.problem}'
                   for check in verify.CHECKS for finding in check.find(conn, times.utcnow())]
     guests = {server: sorted(where) for server, where in cloud.guests().items() if only in ('', server)}
+    if not only:
+        found += _images(cloud)
     for server in sorted({*expected, *guests}):
         if expected.get(server, []) != guests.get(server, []):
             found.append(f'server {server} should have guests at {expected.get(server, [])}, has them at '
@@ -42,11 +44,12 @@ def problems(cloud: Cloud, only: str = '') -> list[str]:
 
 def _open(conn: Any, servers: list[Any]) -> Iterator[str]:
     """Nothing is being done to anybody."""
-    due = times.utcnow() + datetime.timedelta(seconds=300)
+    now = times.utcnow()
+    due = now + datetime.timedelta(seconds=300)
     rows = conn.execute(sa.select(OPERATIONS).where(OPERATIONS.c.state.in_(('pending', 'running')))).all()
     known = {row.uuid for row in servers}
-    busy = [row for row in rows if row.server_uuid in known and not (
-        row.kind in SCHEDULED and row.state == 'pending' and row.lease_until > due)]
+    busy = [row for row in rows if row.server_uuid in known and not (row.state == 'pending' and (
+        row.kind in SCHEDULED and row.lease_until > due or row.kind in STANDING_BY and row.lease_until > now))]
     for row in busy:
         yield (f'operation {row.id} ({row.kind}) of server {row.server_uuid} is {row.state} at {row.step!r} in attempt '
                f'{row.attempt} by {row.owner}')
@@ -57,6 +60,17 @@ def _open(conn: Any, servers: list[Any]) -> Iterator[str]:
             yield f'server {row.uuid} is being built'
         if row.vm_state == states.ERROR and not (row.fault or {}).get('message'):
             yield f'server {row.uuid} is in error without a reason'
+
+
+def _images(cloud: Cloud) -> Iterator[str]:
+    """Nobody waits in vain for the data of an image, unless it is to be deleted soon."""
+    url = cloud.user.image_url
+    going = [row.params for row in cloud.rows(
+        "SELECT params FROM operations WHERE kind = 'delete_image' AND state IN ('pending', 'running')")]
+    for image in cloud.user.get(f'{url}/v2/images?status=queued')['images']:
+        if any(image['id'] in str(params) for params in going):
+            continue
+        yield f'image {image["id"]} ({image["name"]}) has no data'
 
 
 def _placed(conn: Any, servers: list[Any]) -> Iterator[str]:

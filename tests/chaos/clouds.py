@@ -34,6 +34,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
                 'rpc_response_timeout': 10},
     'api': {'auth_strategy': 'noauth2'},
     'conductor': {'operation_lease': 2, 'sweep_interval': 0.3},
+    'embedded': {'network': 'true', 'volume': 'true', 'volumes_per_project': -1, 'snapshots_per_project': -1},
     'fake': {'live_migration_seconds': 0.2},
     'quota': {'instances': -1, 'cores': -1, 'ram': -1},
 }
@@ -147,7 +148,9 @@ class OneMachine(Cloud):
         self.url = f'sqlite:///{directory}/state/nova.sqlite'
         self.user = User(self.service.url, 'admin:project')
         roles = ('api',) * workers + ('conductor', 'compute')
-        self._roles = dict(zip(self.service.children(), roles, strict=True))
+        # What comes after these does nothing for servers.
+        children = self.service.children()
+        self._roles = dict(zip(children, (*roles, *[''] * (len(children) - len(roles))), strict=True))
         self._next = ''
 
     @property

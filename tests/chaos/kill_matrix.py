@@ -31,18 +31,22 @@ WITHIN = 30.0
 #: Until what an evacuated host has left over is removed: its grace and some heartbeats.
 LEFT_OVER = 90.0
 GOAL, ERROR, NOTHING, WRONG = 'goal', 'ERROR', 'not accepted', 'WRONG'
-#: Whoever dies before this has accepted nothing.
-ACCEPTED = ('api', 'accepted: before the commit')
+#: An API that dies before this has accepted nothing.
+ACCEPTED = ('api', 'accepted: after the commit')
 
 
 @dataclass(frozen=True)
 class Case:
-    """A point of a story: in which kind of process, and how often it was passed before."""
+    """A point of a story: in which kind of process, and how often it was passed before.
+
+    ``early``: whoever dies there has accepted nothing.
+    """
 
     story: Story
     role: str
     point: str
     times: int
+    early: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class Player:
         cases = []
         for passed in trapped.read_points(self.cloud.directory / 'points'):
             if passed.concerns(found, others):
-                cases.append(Case(story, passed.role, passed.point, seen[passed[:2]]))
+                early = passed.role == ACCEPTED[0] and passed[:2] != ACCEPTED and not seen[ACCEPTED]
+                cases.append(Case(story, passed.role, passed.point, seen[passed[:2]], early))
                 seen[passed[:2]] += 1
         self._clean(story, found)
         return cases
@@ -89,7 +94,7 @@ class Player:
                 self._clean(case.story, self._named(case.story, server))
                 return None
             begin = time.monotonic()
-            if (case.role, case.point) == ACCEPTED and not case.times:
+            if case.early:
                 word = self._unchanged(case.story, server, before)
             else:
                 server = self._named(case.story, server)
@@ -187,6 +192,8 @@ class Player:
                 wrong[:] = books.problems(self.cloud, server) if at_rest else [f'it is {seen[0]}/{seen[1]}']
                 if story.apart:
                     wrong[:] = [text for text in wrong if 'guests' not in text]
+                if not wrong and seen[0] in story.ends and not story.reached(self.cloud, server):
+                    wrong[:] = ['it has not come to what was asked for']
             return not wrong
 
         try:

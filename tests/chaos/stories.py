@@ -11,6 +11,7 @@ import requests
 
 from tests.chaos.clouds import Cloud
 from tests.fixtures import processes
+from tests.fixtures.user import FLAVOR
 
 #: A server that is being prepared has this long.
 PATIENCE = 60.0
@@ -29,7 +30,7 @@ class Story:
 
     ``fails``: the step on a host that fails the first time; where it was killed before it could say so, it is done
     again and the end may be ``else_goal``.  ``apart``: its own host counts as down, so what is there may stay until
-    the host is back.
+    the host is back.  ``reached``: what else the server has to be or to have, unless the operation is to fail.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Story:
     fails: str = ''
     else_goal: str = ''
     apart: bool = False
+    reached: Callable[[Cloud, Server], bool] = lambda cloud, server: True
 
     @property
     def ends(self) -> tuple[str, ...]:
@@ -152,6 +154,172 @@ def raise_all(cloud: Cloud) -> None:
             force_down(cloud, service['host'], False)
 
 
+# ------------------------------------------------------------ volumes and interfaces
+
+#: The last version that makes volumes for the volume service.
+PROXY = '2.1'
+
+
+def new_volume(cloud: Cloud) -> str:
+    """The id of a volume that nobody has; none of those that were there before is left free."""
+    clear_volumes(cloud)
+    answer = cloud.user.ask('POST', '/os-volumes', {'volume': {'size': 1}}, PROXY)
+    assert answer.ok, answer.text
+    volume = str(answer.json()['volume']['id'])
+    processes.wait_until(lambda: volume in free_volumes(cloud), PATIENCE, f'volume {volume}')
+    return volume
+
+
+def free_volumes(cloud: Cloud) -> list[str]:
+    """Those that no server has, the newest first."""
+    found = cloud.user.get('/os-volumes/detail', version=PROXY)['volumes']
+    return [one['id'] for one in sorted(found, key=lambda one: one['createdAt'], reverse=True)
+            if one['status'] == 'available']
+
+
+def clear_volumes(cloud: Cloud) -> None:
+    """Delete what no server has any more."""
+    for volume in free_volumes(cloud):
+        cloud.user.ask('DELETE', f'/os-volumes/{volume}', version=PROXY)
+
+
+def volumes_of(cloud: Cloud, server: Server) -> list[str]:
+    """The volumes of a server."""
+    return [one['volumeId'] for one in cloud.user.get(f'/servers/{server}/os-volume_attachments')['volumeAttachments']]
+
+
+def with_free_volume(cloud: Cloud) -> Server:
+    """A server, and a volume beside it."""
+    new_volume(cloud)
+    return boot(cloud)
+
+
+def with_volume(cloud: Cloud) -> Server:
+    """A server that has a volume."""
+    server = with_free_volume(cloud)
+    attach_volume(cloud, server)
+    processes.wait_until(lambda: _is_attached(cloud, server), PATIENCE, 'a volume')
+    return server
+
+
+def _is_attached(cloud: Cloud, server: Server) -> bool:
+    (volume,) = volumes_of(cloud, server) or ('',)
+    if not volume:
+        return False
+    found = cloud.user.get(f'/os-volumes/{volume}', version=PROXY)['volume']
+    return bool(found['status'] == 'in-use' and not is_busy(cloud, server))
+
+
+def is_busy(cloud: Cloud, server: Server) -> bool:
+    """Whether something is being done to a server."""
+    return bool(cloud.rows(
+        "SELECT id FROM operations WHERE server_uuid = :a AND state IN ('pending', 'running')", server))
+
+
+def attach_volume(cloud: Cloud, server: Server) -> Any:
+    """Give the server the volume that is free."""
+    return _ask(cloud, 'POST', f'/servers/{server}/os-volume_attachments',
+                {'volumeAttachment': {'volumeId': free_volumes(cloud)[0]}})
+
+
+def detach_volume(cloud: Cloud, server: Server) -> Any:
+    """Take its volume away."""
+    return _ask(cloud, 'DELETE', f'/servers/{server}/os-volume_attachments/{volumes_of(cloud, server)[0]}')
+
+
+def with_two_volumes(cloud: Cloud) -> Server:
+    """A server that has a volume, and another volume beside it."""
+    server = with_volume(cloud)
+    new_volume(cloud)
+    return server
+
+
+def swap_volume(cloud: Cloud, server: Server) -> Any:
+    """Put the free volume in the place of its own."""
+    return _ask(cloud, 'PUT', f'/servers/{server}/os-volume_attachments/{volumes_of(cloud, server)[0]}',
+                {'volumeAttachment': {'volumeId': free_volumes(cloud)[0]}})
+
+
+def has_volume(cloud: Cloud, server: Server) -> bool:
+    """It has one volume, and that is the last one that was made."""
+    found = cloud.user.get('/os-volumes/detail', version=PROXY)['volumes']
+    newest = max(found, key=lambda one: one['createdAt'])['id']
+    return volumes_of(cloud, server) == [newest]
+
+
+def has_no_volume(cloud: Cloud, server: Server) -> bool:
+    """It has none."""
+    return not volumes_of(cloud, server)
+
+
+#: What a server boots from that has no disk of its own host.
+ROOT = {'boot_index': 0, 'source_type': 'image', 'destination_type': 'volume', 'volume_size': 1,
+        'delete_on_termination': True}
+
+
+def boot_from_volume(cloud: Cloud) -> Server:
+    """A server whose root disk is a volume."""
+    server = build_on_volume(cloud, f'matrix-{next(NUMBERS)}')
+    settle(cloud, server, 'ACTIVE')
+    return server
+
+
+def build_on_volume(cloud: Cloud, name: Server) -> Server:
+    """Ask for a server whose root disk is a volume."""
+    answer = cloud.user.ask('POST', '/servers', {'server': {
+        'name': name, 'flavorRef': FLAVOR, 'networks': 'auto',
+        'block_device_mapping_v2': [{**ROOT, 'uuid': cloud.user.image}]}})
+    assert answer.status_code == 202, f'{answer.status_code} {answer.text}'
+    return str(answer.json()['server']['id'])
+
+
+def has_supplies(cloud: Cloud, server: Server) -> bool:
+    """It has its volume and its interface."""
+    return len(volumes_of(cloud, server)) == 1 and len(interfaces_of(cloud, server)) == 1
+
+
+def interfaces_of(cloud: Cloud, server: Server) -> list[str]:
+    """The ports of a server."""
+    return [one['port_id'] for one in cloud.user.get(f'/servers/{server}/os-interface')['interfaceAttachments']]
+
+
+def attach_interface(cloud: Cloud, server: Server) -> Any:
+    """Give the server an interface."""
+    base = cloud.user.url.removesuffix('/v2.1')
+    private = cloud.user.get(f'{base}/network/v2.0/networks?name=private')['networks'][0]['id']
+    return _ask(cloud, 'POST', f'/servers/{server}/os-interface', {'interfaceAttachment': {'net_id': private}})
+
+
+def with_interface(cloud: Cloud) -> Server:
+    """A server that has an interface."""
+    server = boot(cloud)
+    attach_interface(cloud, server)
+    processes.wait_until(lambda: has_interface(cloud, server) and not is_busy(cloud, server), PATIENCE, 'an interface')
+    return server
+
+
+def detach_interface(cloud: Cloud, server: Server) -> Any:
+    """Take its interface away."""
+    return _ask(cloud, 'DELETE', f'/servers/{server}/os-interface/{interfaces_of(cloud, server)[0]}')
+
+
+def has_interface(cloud: Cloud, server: Server) -> bool:
+    """It has one."""
+    return len(interfaces_of(cloud, server)) == 1
+
+
+def has_no_interface(cloud: Cloud, server: Server) -> bool:
+    """It has none."""
+    return not interfaces_of(cloud, server)
+
+
+def _ask(cloud: Cloud, method: str, path: str, body: Any = None) -> Any:
+    answer = cloud.user.ask(method, path, body)
+    if not answer.ok:
+        raise RuntimeError(f'{method} {path}: {answer.status_code} {answer.text}')
+    return answer
+
+
 def remove(cloud: Cloud, server: Server) -> None:
     """Leave nothing of a server."""
     if status(cloud, server)[0] != GONE:
@@ -206,4 +374,21 @@ STORIES = (
     Story('suspend', boot, asking({'suspend': None}), 'SUSPENDED'),
     Story('resume', then(boot, {'suspend': None}, 'SUSPENDED'), asking({'resume': None}), 'ACTIVE'),
     Story('change the password', boot, asking({'changePassword': {'adminPass': 'another'}}), 'ACTIVE'),
+    Story('build on a volume and a network', named, build_on_volume, 'ACTIVE', reached=has_supplies),
+    Story('build on a volume, first host fails', named, build_on_volume, 'ACTIVE', fails='spawn', reached=has_supplies),
+    Story('delete with volume and interface', boot_from_volume, asking({'forceDelete': None}), GONE),
+    Story('cold migrate with volume and interface', boot_from_volume, asking({'migrate': None}), 'VERIFY_RESIZE',
+          reached=has_supplies),
+    Story('live migrate with volume and interface', boot_from_volume, asking(LIVE), 'ACTIVE', reached=has_supplies),
+    Story('snapshot of a volume', boot_from_volume, asking(SNAPSHOT), 'ACTIVE'),
+    Story('attach a volume', with_free_volume, attach_volume, 'ACTIVE', reached=has_volume),
+    Story('attach a volume, the host fails', with_free_volume, attach_volume, 'ACTIVE', fails='attach'),
+    Story('detach a volume', with_volume, detach_volume, 'ACTIVE', reached=has_no_volume),
+    Story('detach a volume, the host fails', with_volume, detach_volume, 'ACTIVE', fails='detach'),
+    Story('swap a volume', with_two_volumes, swap_volume, 'ACTIVE', reached=has_volume),
+    Story('swap a volume, the host fails', with_two_volumes, swap_volume, 'ACTIVE', fails='swap'),
+    Story('attach an interface', boot, attach_interface, 'ACTIVE', reached=has_interface),
+    Story('attach an interface, the host fails', boot, attach_interface, 'ACTIVE', fails='attach_port'),
+    Story('detach an interface', with_interface, detach_interface, 'ACTIVE', reached=has_no_interface),
+    Story('detach an interface, the host fails', with_interface, detach_interface, 'ACTIVE', fails='detach_port'),
 )

@@ -132,7 +132,10 @@ def _name_roles(book: Book) -> None:
 
 
 def _watch_database(book: Book) -> None:
-    """Just before and just after each commit that accepts work, hands it out, or takes a report of it."""
+    """Just before and just after each commit that accepts work, hands it out, or takes a report of it.
+
+    What an API commits beside the work that it accepts is *noted*.
+    """
     # Only now, because a backend may have patched it.
     import threading
 
@@ -154,6 +157,14 @@ def _watch_database(book: Book) -> None:
             return replaced
         return wrap
 
+    insert = operations.insert
+
+    def traced_insert(conn: Any, rows: Any) -> None:
+        insert(conn, rows)
+        if book.role == 'api' and any(row['action_id'] is not None for row in rows):
+            here.mark = ('accepted', '', '')
+
+    operations.insert = traced_insert
     Runner._begin = noting('handed out', str)(Runner._begin)
     Runner._end = noting('reported', lambda report: report.operation_id)(Runner._end)
     commit, transaction = Database._commit, Database.transaction
@@ -165,7 +176,7 @@ def _watch_database(book: Book) -> None:
         commit(connection)
 
     def traced_transaction(self: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
-        here.mark = ('accepted', '', '') if book.role == 'api' else None
+        here.mark = ('noted', '', '') if book.role == 'api' else None
         result = transaction(self, function, *args, **kwargs)
         mark, here.mark = here.mark, None
         if mark:

@@ -89,7 +89,9 @@ def test_a_whole_life(demo, admin, image, network, outside):
     assert len(demo.get(f'server show {server_id}')['addresses'][network]) == 2
 
     floating = demo.get(f'floating ip create {outside}')['floating_ip_address']
-    demo.run(f'server add floating ip {server_id} {floating}')
+    # Of the port that ends with the server; the client would take either.
+    fixed = server['addresses'][network][0]
+    demo.run(f'server add floating ip --fixed-ip-address {fixed} {server_id} {floating}')
     # Neutron tells by an event.
     wait(lambda: floating in demo.get(f'server show {server_id}')['addresses'][network], 'floating address')
 

@@ -6,6 +6,7 @@ for ``make guests``.
 import json
 import socket
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -240,3 +241,15 @@ def test_a_guest_takes_its_image_along_and_grows(bench, driver):
     assert info.virtual_size == 2 << 30
     assert Path(info.backing_file).parent == instances / '_base'
     assert (instances / spec.server.uuid / 'swap.qcow2').exists()
+
+
+@pytest.mark.guests
+def test_guests_that_are_made_at_once_have_ports_of_their_own(bench):
+    conf = bench.conf('desk')
+    conf.set_override('enabled', True, 'serial_console')
+    driver = bench.connect('desk', conf)
+    specs = [bench.guest_spec() for _ in range(5)]
+    with ThreadPoolExecutor(len(specs)) as pool:
+        list(pool.map(driver.spawn, specs))
+    for kind in ('serial', 'novnc'):
+        assert len({driver.console(spec.server.uuid, kind).port for spec in specs}) == len(specs)

@@ -12,6 +12,7 @@ PAGE = ROOT / 'docs' / 'operator' / 'kill-matrix.rst'
 #: Operation → what is played here: the moments that differ most from each other.
 POINTS = {
     'build': ('accepted: after the commit', 'spawn handed out: after the commit', 'spawn: spawn done'),
+    'attach a volume': ('volume_attach: attach done',),
     'resize, arrival fails': ('move_leave: leave done', 'move_arrive reported: before the commit'),
 }
 

@@ -21,7 +21,7 @@ FIRST_REPEAT, LONGEST_REPEAT = 1.0, 10.0
 STOP_ATTEMPTS = 5
 #: A port that was free when it was looked for may be another process's when QEMU comes to it.
 START_ATTEMPTS = 5
-TAKEN = 'Address already in use'
+TAKEN = ('Address already in use', 'failed to connect to monitor socket')
 
 
 class Domains:
@@ -76,8 +76,14 @@ class Domains:
 
     def in_use(self) -> Iterator[xml.Element]:
         """All domains of the libvirt, whoever they belong to."""
-        for text in self._connection.run(lambda conn: [domain.XMLDesc(0) for domain in conn.listAllDomains(0)]):
-            yield xml.parse(text)
+        def work(conn: Any) -> list[str]:
+            found = []
+            for domain in conn.listAllDomains(0):
+                with self._connection.ignoring('VIR_ERR_NO_DOMAIN'):
+                    found.append(domain.XMLDesc(0))
+            return found
+
+        yield from map(xml.parse, self._connection.run(work))
 
     def _is_ours(self, domain: Any) -> bool:
         lib = self._connection.lib
@@ -137,7 +143,7 @@ class Domains:
                 self.run(server_uuid, work)
                 return
             except errors.HypervisorError as error:
-                if TAKEN not in str(error):
+                if not any(text in str(error) for text in TAKEN):
                     raise
             lasting = self.description(server_uuid, lasting=True)
             if self._renew_ports(lasting):

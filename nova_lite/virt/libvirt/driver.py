@@ -51,6 +51,7 @@ class LibvirtDriver(LibvirtRescues, LibvirtExtras, LibvirtInterfaces, LibvirtMov
         self._inventory = Inventory(self._connection, self._disks.root, self._ground.kind)
         self._is_wired = self._connection.kind == EMBED and not conf.libvirt.bridge
         self._closed = threading.Event()
+        self._defining = threading.Lock()
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -170,8 +171,10 @@ class LibvirtDriver(LibvirtRescues, LibvirtExtras, LibvirtInterfaces, LibvirtMov
 
     def _define(self, server: Server, disks_: Layout, before: xml.Element | None = None) -> None:
         """The guest's domain has these disks; devices that ``before`` had stay in their places."""
-        element = self._describe(server, disks_).element()
-        self._domains.define(element if before is None else xml.keep_addresses(element, before))
+        # Nobody else chooses ports until those of this guest can be seen.
+        with self._defining:
+            element = self._describe(server, disks_).element()
+            self._domains.define(element if before is None else xml.keep_addresses(element, before))
 
     def _describe(self, server: Server, disks_: Layout) -> xml.Domain:
         directory = self._disks.directory(server.uuid)
