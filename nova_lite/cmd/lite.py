@@ -38,8 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument('--state-dir', type=Path, default=_default_state_dir(), metavar='DIR',
                     help='where everything is kept (default: %(default)s)')
     up.add_argument('--port', type=_port, default=8774, metavar='N', help='port of the API (default: %(default)s)')
-    up.add_argument('--driver', choices=lite_driver.CHOICES, default=lite_driver.AUTO, metavar='NAME',
-                    help='libvirt: servers are real guests; fake: they are pretended; auto: real where libvirt and '
+    up.add_argument('--driver', choices=lite_driver.CHOICES, default=lite_driver.FAKE, metavar='NAME',
+                    help='fake: servers are pretended; libvirt: they are real guests; auto: real where libvirt and '
                          'QEMU are installed (default: %(default)s)')
     up.add_argument('--computes', type=_count, default=1, metavar='N', help='fake compute hosts (default: 1)')
     up.add_argument('--workers', type=_count, default=1, metavar='N', help='processes of the API (default: 1)')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which hypervisor ``nova-lite up`` uses, and how it says so: real guests where they can be had, or else pretended."""
+"""Which hypervisor ``nova-lite up`` uses, and how it says so: pretended guests, or real ones where they can be had."""
 
 import hashlib
 import hmac
@@ -42,9 +42,9 @@ class Choice:
 
 
 def choose(wanted: str, computes: int, state: Path) -> Choice:
-    """What ``--driver`` says, or else what can be had; ``StartError`` if that cannot."""
+    """What ``--driver`` says; ``StartError`` if it insists on what cannot be had."""
     if wanted == FAKE:
-        return Choice(FAKE, ('Servers are pretended only, as --driver fake says.',))
+        return Choice(FAKE, ('Servers are pretended only; --driver libvirt makes real guests of them.',))
     why_not = usable.why_not(state)
     if wanted == LIBVIRT:
         if computes > 1:
