@@ -35,7 +35,7 @@ class Moving:
         more = directory / 'more.conf'
         more.write_text(SETTINGS)
         self.service = services.Service(directory / 'state', '--computes', '2', '--config-file', str(more)).start()
-        self.workers = dict(zip(('api', 'conductor', 'compute'), self.service.children(), strict=True))
+        self.workers = dict(zip(services.PARTS, self.service.children(), strict=True))
         self.user = admin(self.service)
         assert self.user.ask('POST', '/flavors', {'flavor': BIG}).ok
 

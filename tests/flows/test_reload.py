@@ -109,14 +109,14 @@ def test_the_log_level_changes(reloadable, load):
 
 
 def test_the_number_of_workers_changes(reloadable, load):
-    before = reloadable.wait_for_workers(3)
+    before = reloadable.wait_for_workers(len(services.PARTS))
     reloadable.reload('[DEFAULT]\nosapi_compute_workers = 3\n[conductor]\nworkers = 2\n')
-    more = reloadable.wait_for_workers(6)
+    more = reloadable.wait_for_workers(len(services.PARTS) + 3)
     assert set(before) < set(more)
     load.more(50)
     reloadable.user.boot_and_delete()
     reloadable.reload('[DEFAULT]\nosapi_compute_workers = 1\n[conductor]\nworkers = 1\n')
-    assert set(reloadable.wait_for_workers(3)) < set(more)
+    assert set(reloadable.wait_for_workers(len(services.PARTS))) < set(more)
     load.more(50)
     reloadable.user.boot_and_delete()
 
@@ -150,9 +150,9 @@ def test_a_configuration_that_cannot_be_read_changes_nothing(reloadable, load, t
     assert reloadable.service.children() == workers
     # The next one is taken.
     reloadable.reload('[DEFAULT]\nosapi_compute_workers = 2\n')
-    reloadable.wait_for_workers(4)
+    reloadable.wait_for_workers(len(services.PARTS) + 1)
     reloadable.reload()
-    reloadable.wait_for_workers(3)
+    reloadable.wait_for_workers(len(services.PARTS))
 
 
 def test_a_policy_that_cannot_be_read_changes_nothing(reloadable, load):
