@@ -7,12 +7,10 @@ BIN := $(VENV)/bin
 ARGS :=
 # What pytest runs; `make test TESTS=tests/unit` for less.
 TESTS :=
-# These need no quiet machine, so each core takes a share of their files; the files that take longest come first.
-SHARED_TESTS := tests/live tests/unit tests/architecture tests/wire tests/contracts
-# These kill processes and wait for others, one test after the other.
-SERIAL_TESTS := tests/flows
-# Guests of QEMU, of which each takes its seconds.
-GUEST_TESTS := tests/contracts tests/guests
+# These need no quiet machine, so each core takes a share of their files.
+SHARED_TESTS := tests/unit tests/architecture tests/wire tests/contracts
+# These kill processes, or look over the shoulder of slow clients, one test after the other.
+SERIAL_TESTS := tests/flows tests/live
 # How many requests `make fuzz` makes up for an operation, beside those at the edges of its schemas.
 EXAMPLES := 20
 
