@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several of the contracts need: for messages, a transport of each kind and servers on it."""
+"""What several of the contracts need: for drivers, a guest; for messages, a transport of each kind and servers."""
 
 import concurrent.futures
 import gc
@@ -162,3 +162,24 @@ def rabbit_rpc(rabbitmq: Any) -> Iterator[Rpc]:
     rpc.close()
     # What the broker's end has left behind belongs to this test, and not to whichever runs when it is found.
     gc.collect()
+
+
+@pytest.fixture
+def driver(bench):
+    """The driver of the test's own ``bench``."""
+    driver = bench.connect()
+    yield driver
+    driver.close()
+
+
+@pytest.fixture
+def spec(bench):
+    return bench.guest_spec()
+
+
+@pytest.fixture
+def guest(bench, driver, spec):
+    """The uuid of a guest that runs."""
+    driver.spawn(spec)
+    yield spec.server.uuid
+    bench.connect().destroy(spec.server.uuid)

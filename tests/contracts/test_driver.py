@@ -14,26 +14,6 @@ BENCHES = {'fake': hypervisor.FakeBench, 'libvirt': hypervisor.LibvirtBench, 'li
 bench = hypervisor.bench_fixture(BENCHES)
 
 
-@pytest.fixture
-def driver(bench):
-    driver = bench.connect()
-    yield driver
-    driver.close()
-
-
-@pytest.fixture
-def spec(bench):
-    return bench.guest_spec()
-
-
-@pytest.fixture
-def guest(bench, driver, spec):
-    """The uuid of a guest that runs."""
-    driver.spawn(spec)
-    yield spec.server.uuid
-    bench.connect().destroy(spec.server.uuid)
-
-
 def test_inventory_has_a_size_and_a_name(driver):
     inventory = driver.inventory()
     assert inventory.hypervisor_hostname

@@ -13,26 +13,6 @@ from tests.fixtures import hypervisor
 bench = hypervisor.bench_fixture({'fake': hypervisor.FakeBench, 'libvirt': hypervisor.LibvirtBench})
 
 
-@pytest.fixture
-def driver(bench):
-    driver = bench.connect()
-    yield driver
-    driver.close()
-
-
-@pytest.fixture
-def spec(bench):
-    return bench.guest_spec()
-
-
-@pytest.fixture
-def guest(bench, driver, spec):
-    """The uuid of a guest that runs."""
-    driver.spawn(spec)
-    yield spec.server.uuid
-    bench.connect().destroy(spec.server.uuid)
-
-
 def test_snapshot_is_a_file_and_changes_nothing(driver, guest, tmp_path):
     snapshot = driver.snapshot(guest, tmp_path / 'image')
     assert snapshot.path == tmp_path / 'image'

@@ -14,13 +14,6 @@ bench = hypervisor.bench_fixture({'fake': hypervisor.FakeBench, 'libvirt': hyper
 
 
 @pytest.fixture
-def driver(bench):
-    driver = bench.connect()
-    yield driver
-    driver.close()
-
-
-@pytest.fixture
 def device(tmp_path):
     def make(name='/dev/vdb', letter=None, **known):
         volume_id = f'volume-{letter or name[-1]}'
