@@ -48,7 +48,8 @@ def engine(files, monkeypatch):
 def make(files):
     conf = options.new()
     conf([], default_config_files=[])
-    opts.set_defaults(conf, str(files.main))
+    opts.set_defaults(conf)  # with a file it would become the default of every later test in this process
+    conf.set_override('policy_file', str(files.main), 'oslo_policy')
     conf.set_override('policy_dirs', [str(files.more.parent)], 'oslo_policy')
     rules = [policy.rule(name, policy.READER_OR_ADMIN, 'See.', ('GET', '/')) for name in (LIST, SHOW)]
     return policy.Policy(conf, rules)
