@@ -50,11 +50,15 @@ class Import:
         return f'{self.source.name}:{self.line} imports {self.target}'
 
 
-@functools.cache
 def sources(*folders: str) -> tuple[Source, ...]:
     """Every Python file below ``folders`` (all of ``SOURCES`` if none is named)."""
-    return tuple(Source(path, path.read_text()) for folder in folders or SOURCES
-                 for path in sorted((ROOT / folder).rglob('*.py')) if '__pycache__' not in path.parts)
+    return tuple(source for folder in folders or SOURCES for source in _below(folder))
+
+
+@functools.cache
+def _below(folder: str) -> tuple[Source, ...]:
+    return tuple(Source(path, path.read_text()) for path in sorted((ROOT / folder).rglob('*.py'))
+                 if '__pycache__' not in path.parts)
 
 
 def package() -> tuple[Source, ...]:
@@ -62,14 +66,20 @@ def package() -> tuple[Source, ...]:
     return sources(PACKAGE)
 
 
+@functools.cache
 def is_module(name: str) -> bool:
     """Whether a dotted name of ours is a module or a package."""
     path = ROOT.joinpath(*name.split('.'))
     return path.is_dir() or path.with_suffix('.py').is_file()
 
 
-def imports(source: Source) -> Iterator[Import]:
+@functools.cache
+def imports(source: Source) -> tuple[Import, ...]:
     """All imports, those in functions, under TYPE_CHECKING and by name included."""
+    return tuple(_imports(source))
+
+
+def _imports(source: Source) -> Iterator[Import]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -79,7 +89,7 @@ def imports(source: Source) -> Iterator[Import]:
             for alias in node.names:
                 full = f'{base}.{alias.name}'
                 yield Import(source, node.lineno, full if _is_ours(base) and is_module(full) else base)
-        elif isinstance(node, ast.Call) and _called(node).endswith('import_module') and node.args:
+        elif isinstance(node, ast.Call) and node.args and _called(node).endswith('import_module'):
             first = node.args[0]
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
                 yield Import(source, node.lineno, first.value)

@@ -4,21 +4,19 @@
 import pytest
 
 from nova_lite import errors
-from nova_lite.db import schema
 from nova_lite.model.power import Power
 from nova_lite.model.zones import Place
 from nova_lite.ops import guest, pause, power, rescue
 from nova_lite.ops.delete import DeleteServer, delete
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 
 IMAGE = '5f1cd0f2-9f2c-4d9c-8b0a-0b7c2c3d4e5f'
 
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield Cloud(database, tmp_path)
     database.dispose()
 

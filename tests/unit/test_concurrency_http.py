@@ -14,6 +14,7 @@ HEAD = """
 from nova_lite import concurrency
 concurrency.start('eventlet')
 import logging, os, socket, ssl, sys, threading
+from nova_lite.concurrency import green_http
 from nova_lite.concurrency.green_http import HttpOptions, HttpServer
 gate, entered = threading.Event(), threading.Event()
 def app(environ, start_response):
@@ -83,6 +84,7 @@ def test_a_stop_lets_requests_in_flight_finish_and_takes_no_more():
 
 def test_who_waits_at_the_last_stop_is_served_and_others_are_refused():
     assert run_http("""
+        green_http.FIRST_GRACE = 1.0
         waiting = [Client() for _ in range(3)]
         server = concurrency.http_server(listening, app)
         server.start()
@@ -164,6 +166,7 @@ def test_tls_and_a_client_that_never_shakes_hands(tmp_path):
         tls.load_cert_chain({str(certificate)!r})
         trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        green_http.FIRST_GRACE = 1.0
         server = HttpServer(listening, app, tls=tls)
         server.start()
         silent, plain = Client(), Client()

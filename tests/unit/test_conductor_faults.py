@@ -6,19 +6,17 @@ import pytest
 from nova_lite import errors
 from nova_lite.conductor.build import Build
 from nova_lite.conductor.runner import KINDS, Runner
-from nova_lite.db import schema
 from nova_lite.objects.operation import OperationReport
 from nova_lite.ops.delete import DeleteServer, delete
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 
 ATTEMPTS = 3
 
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     made = Cloud(database, tmp_path)
     made.conf.set_override('operation_attempts', ATTEMPTS, group='conductor')
     yield made

@@ -7,16 +7,14 @@ import time
 import pytest
 
 from nova_lite.conductor.manager import ConductorManager
-from nova_lite.db import schema
 from nova_lite.ops.create import create
 from tests.fixtures.cloud import Cloud, context, wish
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield Cloud(database, tmp_path)
     database.dispose()
 

@@ -4,19 +4,18 @@
 import pytest
 
 from nova_lite import errors
-from nova_lite.db import schema, tables
+from nova_lite.db import tables
 from nova_lite.db.queries import server_groups
 from nova_lite.model.zones import Place
 from nova_lite.ops.dry_run import dry_run
 from nova_lite.scheduler.foresight import Foresight
 from tests.fixtures.cloud import FLAVOR, Cloud, context, wish
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield Cloud(database, tmp_path, memory_mb=2048)
     database.dispose()
 

@@ -9,9 +9,8 @@ import webob
 
 from nova_lite import conf as options
 from nova_lite.auth.context import RequestContext
-from nova_lite.db import tables
 from nova_lite.embedded.network import NetworkApp
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.network_rows import make_network
 
 NOBODY = '00000000-0000-4000-8000-000000000000'
@@ -64,8 +63,7 @@ class Api:
 
 @pytest.fixture
 def api(tmp_path):
-    db = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    tables.metadata.create_all(db.engine)
+    db = sqlite_database()
     yield Api(db)
     db.dispose()
 

@@ -4,9 +4,8 @@
 import pytest
 import webob
 
-from nova_lite.db import schema
 from nova_lite.embedded.volume_api import VolumeApp, document
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.volumes import Shelf, person, some_server
 
 NOBODY = '00000000-0000-4000-8000-000000000000'
@@ -45,8 +44,7 @@ class Api:
 
 @pytest.fixture
 def api(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield Api(Shelf(database, tmp_path))
     database.dispose()
 

@@ -10,21 +10,19 @@ import pytest
 from nova_lite import errors
 from nova_lite.clients.image import Image
 from nova_lite.compute.operations.snapshot import remove_leftovers
-from nova_lite.db import schema
 from nova_lite.db.queries import aggregates
 from nova_lite.model.power import Power
 from nova_lite.model.zones import Place
 from nova_lite.ops import pause, power, rebuild, shelve, snapshot
 from nova_lite.ops.delete import DeleteServer, delete
 from tests.fixtures.cloud import FLAVOR, Cloud, context, image
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.stories import bring_back, failing, files, images, outcome, put_away, state, tidy
 
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield Cloud(database, tmp_path)
     database.dispose()
 

@@ -5,7 +5,6 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.auth.context import service_context
-from nova_lite.db import schema
 from nova_lite.db.queries import ports, work_list
 from nova_lite.model import times
 from nova_lite.model.networks import plugged
@@ -14,7 +13,7 @@ from nova_lite.ops import evacuate, interfaces, live_migrate, resize, shelve
 from nova_lite.ops.delete import DeleteServer, delete
 from nova_lite.ops.interfaces import AddFixedIp, AttachInterface, DetachInterface, RemoveFixedIp
 from tests.fixtures.cloud import Cloud, context, wish
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.moves import fail_at, hold_at, sweep
 from tests.fixtures.networks import add_network, bound, given, macs, with_networks
 from tests.fixtures.stories import outcome
@@ -22,8 +21,7 @@ from tests.fixtures.stories import outcome
 
 @pytest.fixture
 def db(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield database
     database.dispose()
 
@@ -386,6 +384,7 @@ def test_several_servers_have_ports_of_their_own(cloud):
 
 
 def test_what_undoes_an_abandoned_attach_is_done_at_once(cloud):
+    cloud.conf.set_override('interface_attach_wait', 0, group='api')
     server = on_h1(cloud, networks='none')
     cloud.compute.dead.add('h1')
     attach(cloud, server)

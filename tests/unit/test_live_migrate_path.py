@@ -13,7 +13,6 @@ from nova_lite.compute.operations import PROCEDURES
 from nova_lite.conductor import here
 from nova_lite.conductor.runner import KINDS
 from nova_lite.conductor.steps import CONDUCTOR, Stepwise
-from nova_lite.db import schema
 from nova_lite.db.queries import consoles, migrations, servers
 from nova_lite.model import times
 from nova_lite.model.power import Power
@@ -25,7 +24,7 @@ from nova_lite.ops.evacuate import EvacuateServer
 from nova_lite.ops.live_migrate import AbortMigration, ForceComplete, LiveMigrateServer
 from nova_lite.ops.power import RebootServer, StopServer, reboot, stop
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.moves import booked, fail_at, hold_at, last_action, lose, move, places, restart, sweep
 
 STEPS = (('live_prepare', 'h2'), ('live_leave', 'h1'), ('live_arrive', 'h2'))
@@ -34,8 +33,7 @@ FAULTS = (('prepare_move', 'h2'), ('live_migrate', 'h1'), ('arrive', 'h2'))
 
 @pytest.fixture
 def db(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield database
     database.dispose()
 

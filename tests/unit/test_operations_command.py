@@ -8,18 +8,16 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.cmd import manage
-from nova_lite.db import schema
 from nova_lite.db.queries import operations
 from nova_lite.ops import resize
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.service import argv, environment
 
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield Cloud(database, tmp_path)
     database.dispose()
 
@@ -133,7 +131,7 @@ def test_what_nobody_waits_for_is_given_up_too(cloud, command):
 
 
 def test_the_program(cloud, tmp_path):
-    (tmp_path / 'nova.conf').write_text(f'[database]\nconnection = sqlite:///{tmp_path}/nova.sqlite\n')
+    (tmp_path / 'nova.conf').write_text(f'[database]\nconnection = {cloud.db.engine.url}\n')
     server = cloud.create()
 
     def run(*words):

@@ -6,20 +6,18 @@ from types import SimpleNamespace
 import pytest
 
 from nova_lite import errors
-from nova_lite.db import schema
 from nova_lite.db.queries import aggregates, keypairs, tags
 from nova_lite.model import names, zones
 from nova_lite.ops import change
 from nova_lite.ops.create import create
 from tests.fixtures.cloud import FLAVOR, Cloud, context, image, wish
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 
 
 @pytest.fixture(scope='module')
 def cloud(tmp_path_factory):
     path = tmp_path_factory.mktemp('cloud')
-    database = open_database(f'sqlite:///{path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     made = Cloud(database, path, names=('h1',))
     for name in ('instances', 'cores', 'ram'):
         made.conf.set_override(name, -1, group='quota')

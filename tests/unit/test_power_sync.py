@@ -4,19 +4,17 @@
 import pytest
 
 from nova_lite.conductor import power_sync
-from nova_lite.db import schema
 from nova_lite.model.power import Power
 from nova_lite.ops import pause, power, rescue
 from nova_lite.ops.power import StopServer
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.stories import outcome, state
 
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     made = Cloud(database, tmp_path, names=('h1',))
     # The first look at everything is over.
     made.beat('h1')

@@ -8,7 +8,6 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.conf import check
-from nova_lite.db import schema
 from nova_lite.db.queries import flavors, quotas
 from nova_lite.model.quotas import LIMITED, Unregistered, use_of
 from nova_lite.ops import limits
@@ -18,7 +17,7 @@ from nova_lite.ops.restore import RestoreServer, restore
 from tests.fixtures import rows
 from tests.fixtures.cloud import Cloud, context
 from tests.fixtures.compute import make_conf
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.rooms import ADMIN, MEMBER, rooms
 from tests.fixtures.unified import keystone, unified
 
@@ -107,8 +106,7 @@ def test_no_limits(rooms):
 
 @pytest.fixture
 def cloud(tmp_path, unified, keystone):
-    db = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(db)
+    db = sqlite_database()
     made = Cloud(db, tmp_path, ('h1', 'h2'))
     made.deps = dataclasses.replace(made.deps, limits=unified())
     with db.write() as conn:

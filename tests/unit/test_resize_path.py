@@ -4,7 +4,6 @@
 import pytest
 
 from nova_lite import errors
-from nova_lite.db import schema
 from nova_lite.db.queries import flavors
 from nova_lite.model.power import Power
 from nova_lite.model.zones import Place
@@ -13,7 +12,7 @@ from nova_lite.ops.delete import DeleteServer, delete
 from nova_lite.ops.power import StopServer, stop
 from nova_lite.ops.resize import ConfirmResize, MigrateServer, ResizeServer, RevertResize
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.moves import booked, fail_at, hold_at, last_action, lose, move, places, restart, sweep
 
 BIG = {'flavorid': 'big', 'name': 'm1.big', 'ram': 1024, 'vcpus': 2, 'disk': 3}
@@ -23,8 +22,7 @@ NAMES = {'prepare_move': 'move_prepare', 'leave': 'move_leave', 'arrive': 'move_
 
 @pytest.fixture
 def db(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield database
     database.dispose()
 

@@ -6,18 +6,16 @@ import pytest
 from nova_lite.compute.report import Host, host_report
 from nova_lite.compute.service import ComputeService
 from nova_lite.conductor import heartbeat
-from nova_lite.db import schema
 from nova_lite.ops.delete import DeleteServer, delete
 from nova_lite.ops.power import StopServer, stop
 from tests.fixtures import moves
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield Cloud(database, tmp_path, names=('h1',))
     database.dispose()
 

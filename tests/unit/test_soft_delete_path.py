@@ -6,21 +6,19 @@ import datetime
 import pytest
 
 from nova_lite import errors
-from nova_lite.db import schema
 from nova_lite.db.queries import servers
 from nova_lite.model.power import Power
 from nova_lite.ops import change
 from nova_lite.ops.delete import DeleteServer, delete
 from nova_lite.ops.restore import RestoreServer, restore
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.stories import bring_back, failing, images, outcome, put_away, state, tidy
 
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     yield Cloud(database, tmp_path)
     database.dispose()
 

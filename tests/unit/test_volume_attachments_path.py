@@ -5,14 +5,14 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.auth.context import service_context
-from nova_lite.db import schema, tables
+from nova_lite.db import tables
 from nova_lite.db.queries import flavors
 from nova_lite.model.zones import Place
 from nova_lite.ops import evacuate, live_migrate, rebuild, rescue, resize, shelve, snapshot
 from nova_lite.ops import volumes as ops
 from nova_lite.ops.delete import DeleteServer, delete
 from tests.fixtures.cloud import Cloud, context, image
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.disks import (
     NEW,
     all_volumes,
@@ -34,8 +34,7 @@ BIG = {'flavorid': 'big', 'name': 'm1.big', 'ram': 1024, 'vcpus': 2, 'disk': 3}
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     made = Cloud(database, tmp_path, names=('h1', 'h2'))
     with_volumes(made)
     with database.write() as conn:
@@ -242,6 +241,7 @@ def test_what_cannot_be_detached(cloud, on_volume):
 
 
 def test_a_delete_in_the_middle_of_an_attach_gives_the_volume_back(cloud, server):
+    cloud.conf.set_override('volume_attach_wait', 0, group='api')
     volume_id = new_volume(cloud)
     cloud.compute.hold('h1')
     attach(cloud, server, volume_id, delete_on_termination=True)

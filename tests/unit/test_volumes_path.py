@@ -4,11 +4,10 @@
 import pytest
 
 from nova_lite import errors
-from nova_lite.db import schema
 from nova_lite.ops.create import create
 from nova_lite.ops.delete import DeleteServer, delete
 from tests.fixtures.cloud import Cloud, context, image, wish
-from tests.fixtures.database import open_database
+from tests.fixtures.database import sqlite_database
 from tests.fixtures.disks import (
     NEW,
     ROOT,
@@ -29,8 +28,7 @@ BOOT = {'source_type': 'volume', 'destination_type': 'volume', 'boot_index': 0}
 
 @pytest.fixture
 def cloud(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
+    database = sqlite_database()
     made = Cloud(database, tmp_path)
     with_volumes(made)
     yield made
