@@ -23,7 +23,7 @@ help: ## list what there is
 
 # One stamp for each set of extras: pip is asked again only when the requirements changed.
 $(VENV)/.made-%: setup.cfg pyproject.toml
-	@tools/make-venv.sh $(VENV) $(subst +,$(comma),$*)
+	@tools/make-venv.sh $(VENV) 'nova-lite[$(subst +,$(comma),$*)]' --editable '.[$(subst +,$(comma),$*)]'
 	@touch $@
 comma := ,
 
@@ -70,12 +70,12 @@ lint: $(VENV)/.made-test+lint ## ruff and mypy
 
 # The services have an environment of their own, beside ours; their requirements are not ours.
 CLOUD_VENV := .venv-cloud
-$(CLOUD_VENV)/.made: tests/cloud/requirements.txt tools/make-cloud-venv.sh
-	@tools/make-cloud-venv.sh $(CLOUD_VENV) tests/cloud/requirements.txt
+$(CLOUD_VENV)/.made: tests/cloud/requirements.txt tools/make-venv.sh
+	@tools/make-venv.sh $(CLOUD_VENV) 'Keystone, Glance, Neutron, Cinder and Placement' --requirement tests/cloud/requirements.txt
 	@touch $@
 
 .PHONY: cloud
-cloud: packages $(VENV)/.made-test+lint $(CLOUD_VENV)/.made ## run it among real Keystone, Glance, Neutron and Cinder
+cloud: packages $(VENV)/.made-test+lint $(CLOUD_VENV)/.made ## run it among real Keystone, Glance, Neutron, Cinder and Placement
 	@echo '==> Testing tests/cloud'
 	@NOVA_LITE_CLOUD=1 NOVA_LITE_CLOUD_VENV=$(CURDIR)/$(CLOUD_VENV) exec $(BIN)/python -m pytest $(or $(TESTS),tests/cloud)
 

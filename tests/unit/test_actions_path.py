@@ -8,17 +8,9 @@ from nova_lite.model.power import Power
 from nova_lite.model.zones import Place
 from nova_lite.ops import guest, pause, power, rescue
 from nova_lite.ops.delete import DeleteServer, delete
-from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import sqlite_database
+from tests.fixtures.cloud import context
 
 IMAGE = '5f1cd0f2-9f2c-4d9c-8b0a-0b7c2c3d4e5f'
-
-
-@pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    yield Cloud(database, tmp_path)
-    database.dispose()
 
 
 def state(cloud, server):

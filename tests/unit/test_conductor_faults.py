@@ -9,18 +9,15 @@ from nova_lite.conductor.runner import KINDS, Runner
 from nova_lite.objects.operation import OperationReport
 from nova_lite.ops.delete import DeleteServer, delete
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import sqlite_database
 
 ATTEMPTS = 3
 
 
 @pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    made = Cloud(database, tmp_path)
+def cloud(db, tmp_path):
+    made = Cloud(db, tmp_path)
     made.conf.set_override('operation_attempts', ATTEMPTS, group='conductor')
-    yield made
-    database.dispose()
+    return made
 
 
 class Broken(Build):

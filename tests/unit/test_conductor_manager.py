@@ -4,19 +4,9 @@
 import threading
 import time
 
-import pytest
-
 from nova_lite.conductor.manager import ConductorManager
 from nova_lite.ops.create import create
-from tests.fixtures.cloud import Cloud, context, wish
-from tests.fixtures.database import sqlite_database
-
-
-@pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    yield Cloud(database, tmp_path)
-    database.dispose()
+from tests.fixtures.cloud import context, wish
 
 
 class Listener:

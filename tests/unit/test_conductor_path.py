@@ -4,7 +4,6 @@
 import pytest
 
 from nova_lite import errors
-from nova_lite.db import schema
 from nova_lite.model.power import Power
 from nova_lite.model.zones import Place
 from nova_lite.ops import change, power
@@ -14,20 +13,6 @@ from nova_lite.ops.power import RebootServer, StartServer, StopServer
 from nova_lite.virt.base import GuestSpec
 from tests.fixtures.cloud import FLAVOR, Cloud, context, wish
 from tests.fixtures.compute import make_server
-from tests.fixtures.database import open_database
-
-
-@pytest.fixture
-def db(tmp_path):
-    database = open_database(f'sqlite:///{tmp_path}/nova.sqlite')
-    schema.upgrade(database)
-    yield database
-    database.dispose()
-
-
-@pytest.fixture
-def cloud(db, tmp_path):
-    return Cloud(db, tmp_path)
 
 
 def actions(cloud, server):

@@ -10,14 +10,11 @@ from nova_lite.model.zones import Place
 from nova_lite.ops.dry_run import dry_run
 from nova_lite.scheduler.foresight import Foresight
 from tests.fixtures.cloud import FLAVOR, Cloud, context, wish
-from tests.fixtures.database import sqlite_database
 
 
 @pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    yield Cloud(database, tmp_path, memory_mb=2048)
-    database.dispose()
+def cloud(db, tmp_path):
+    return Cloud(db, tmp_path, memory_mb=2048)
 
 
 def everything(cloud):

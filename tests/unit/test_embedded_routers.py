@@ -1,55 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routers in the embedded Networking API, as installers and test suites make them."""
 
-from types import SimpleNamespace
 
-import orjson
 import pytest
-import webob
 
-from nova_lite import conf as options
-from nova_lite.auth.context import RequestContext
-from nova_lite.embedded.network import NetworkApp
-from tests.fixtures.database import sqlite_database
-from tests.fixtures.network_rows import make_network
+from tests.fixtures.network_api import NetworkApi
 
 NOBODY = '00000000-0000-4000-8000-000000000000'
 ROUTERS, PORTS = '/v2.0/routers', '/v2.0/ports'
 
 
-def _nothing(*args):
-    """No server has the ports of these tests."""
-    return []
-
-
-class Api:
-    """The application, asked by a member of project p1."""
+class Api(NetworkApi):
+    """What these tests make again and again."""
 
     def __init__(self, db):
-        conf = options.new()
-        conf([], default_config_files=[], default_config_dirs=[])
-        self._app = NetworkApp(SimpleNamespace(conf=conf, db=db, wake=_nothing, forget_port=_nothing))
-        self.private = make_network(db, 'private', '10.20.0.0/24')
-        self.public = make_network(db, 'public', '203.0.113.0/28', external=True)
+        super().__init__(db)
         self.subnet, = self.get(f'/v2.0/networks/{self.private}')['network']['subnets']
-
-    def ask(self, method, path, body=None, project='p1', roles=('member',)):
-        request = webob.Request.blank(path, method=method)
-        request.environ['nova.context'] = RequestContext(user_id='u', project_id=project, roles=roles, overwrite=False)
-        if body is not None:
-            request.body = orjson.dumps(body)
-        response = request.get_response(self._app)
-        return response.status_int, orjson.loads(response.body) if response.body else None
-
-    def get(self, path, **more):
-        status, body = self.ask('GET', path, **more)
-        assert status == 200, body
-        return body
-
-    def refused(self, *args, **more):
-        """Status and type of a refusal."""
-        status, body = self.ask(*args, **more)
-        return status, body['NeutronError']['type']
 
     def router(self, **values):
         status, body = self.ask('POST', ROUTERS, {'router': {'name': 'r', **values}})
@@ -61,10 +27,8 @@ class Api:
 
 
 @pytest.fixture
-def api(tmp_path):
-    db = sqlite_database()
-    yield Api(db)
-    db.dispose()
+def api(db):
+    return Api(db)
 
 
 def test_a_router_connects_a_subnet_with_the_outside(api):

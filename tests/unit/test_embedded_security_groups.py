@@ -1,51 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Security groups and floating addresses in the embedded Networking API, as clients of Neutron use them."""
 
-from types import SimpleNamespace
 
-import orjson
 import pytest
-import webob
 
-from nova_lite import conf as options
-from nova_lite.auth.context import RequestContext
-from nova_lite.embedded.network import NetworkApp
-from tests.fixtures.database import sqlite_database
-from tests.fixtures.network_rows import make_network
+from tests.fixtures.network_api import NetworkApi
 
 NOBODY = '00000000-0000-4000-8000-000000000000'
 GROUPS, RULES, ADDRESSES = '/v2.0/security-groups', '/v2.0/security-group-rules', '/v2.0/floatingips'
 
 
-def _nothing(*args):
-    """No server has the ports of these tests."""
-    return []
-
-
-class Api:
-    """The application, asked by a member of project p1."""
-
-    def __init__(self, db):
-        conf = options.new()
-        conf([], default_config_files=[], default_config_dirs=[])
-        self.db = db
-        self._app = NetworkApp(SimpleNamespace(conf=conf, db=db, wake=_nothing, forget_port=_nothing))
-        self.private = make_network(db, 'private', '10.20.0.0/24')
-        self.public = make_network(db, 'public', '203.0.113.0/28', external=True)
-
-    def ask(self, method, path, body=None, project='p1', roles=('member',)):
-        request = webob.Request.blank(path, method=method)
-        request.environ['nova.context'] = RequestContext(
-            user_id='u', project_id=project, roles=roles, overwrite=False)
-        if body is not None:
-            request.body = orjson.dumps(body)
-        response = request.get_response(self._app)
-        return response.status_int, orjson.loads(response.body) if response.body else None
-
-    def refused(self, *args, **more):
-        """Status and type of a refusal."""
-        status, body = self.ask(*args, **more)
-        return status, body['NeutronError']['type']
+class Api(NetworkApi):
+    """What these tests make again and again."""
 
     def group(self, name='web'):
         return self.ask('POST', GROUPS, {'security_group': {'name': name}})[1]['security_group']
@@ -62,10 +28,8 @@ class Api:
 
 
 @pytest.fixture
-def api(tmp_path):
-    db = sqlite_database()
-    yield Api(db)
-    db.dispose()
+def api(db):
+    return Api(db)
 
 
 def test_groups_come_and_go(api):

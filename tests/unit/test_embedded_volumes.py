@@ -5,7 +5,6 @@ import pytest
 import webob
 
 from nova_lite.embedded.volume_api import VolumeApp, document
-from tests.fixtures.database import sqlite_database
 from tests.fixtures.volumes import Shelf, person, some_server
 
 NOBODY = '00000000-0000-4000-8000-000000000000'
@@ -43,10 +42,8 @@ class Api:
 
 
 @pytest.fixture
-def api(tmp_path):
-    database = sqlite_database()
-    yield Api(Shelf(database, tmp_path))
-    database.dispose()
+def api(db, tmp_path):
+    return Api(Shelf(db, tmp_path))
 
 
 def test_a_path_may_name_the_project(api):

@@ -15,17 +15,8 @@ from nova_lite.model.power import Power
 from nova_lite.model.zones import Place
 from nova_lite.ops import pause, power, rebuild, shelve, snapshot
 from nova_lite.ops.delete import DeleteServer, delete
-from tests.fixtures.cloud import FLAVOR, Cloud, context, image
-from tests.fixtures.database import sqlite_database
+from tests.fixtures.cloud import FLAVOR, context, image
 from tests.fixtures.stories import bring_back, failing, files, images, outcome, put_away, state, tidy
-
-
-@pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    yield Cloud(database, tmp_path)
-    database.dispose()
-
 
 # ---------------------------------------------------------------- snapshots
 

@@ -13,17 +13,9 @@ from nova_lite.ops import evacuate, interfaces, live_migrate, resize, shelve
 from nova_lite.ops.delete import DeleteServer, delete
 from nova_lite.ops.interfaces import AddFixedIp, AttachInterface, DetachInterface, RemoveFixedIp
 from tests.fixtures.cloud import Cloud, context, wish
-from tests.fixtures.database import sqlite_database
 from tests.fixtures.moves import fail_at, hold_at, sweep
 from tests.fixtures.networks import add_network, bound, given, macs, with_networks
 from tests.fixtures.stories import outcome
-
-
-@pytest.fixture
-def db(tmp_path):
-    database = sqlite_database()
-    yield database
-    database.dispose()
 
 
 @pytest.fixture

@@ -24,18 +24,10 @@ from nova_lite.ops.evacuate import EvacuateServer
 from nova_lite.ops.live_migrate import AbortMigration, ForceComplete, LiveMigrateServer
 from nova_lite.ops.power import RebootServer, StopServer, reboot, stop
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import sqlite_database
 from tests.fixtures.moves import booked, fail_at, hold_at, last_action, lose, move, places, restart, sweep
 
 STEPS = (('live_prepare', 'h2'), ('live_leave', 'h1'), ('live_arrive', 'h2'))
 FAULTS = (('prepare_move', 'h2'), ('live_migrate', 'h1'), ('arrive', 'h2'))
-
-
-@pytest.fixture
-def db(tmp_path):
-    database = sqlite_database()
-    yield database
-    database.dispose()
 
 
 @pytest.fixture

@@ -10,16 +10,8 @@ from nova_lite import errors
 from nova_lite.cmd import manage
 from nova_lite.db.queries import operations
 from nova_lite.ops import resize
-from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import sqlite_database
+from tests.fixtures.cloud import context
 from tests.fixtures.service import argv, environment
-
-
-@pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    yield Cloud(database, tmp_path)
-    database.dispose()
 
 
 @pytest.fixture

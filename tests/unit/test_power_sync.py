@@ -8,18 +8,15 @@ from nova_lite.model.power import Power
 from nova_lite.ops import pause, power, rescue
 from nova_lite.ops.power import StopServer
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import sqlite_database
 from tests.fixtures.stories import outcome, state
 
 
 @pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    made = Cloud(database, tmp_path, names=('h1',))
+def cloud(db, tmp_path):
+    made = Cloud(db, tmp_path, names=('h1',))
     # The first look at everything is over.
     made.beat('h1')
-    yield made
-    database.dispose()
+    return made
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from nova_lite.ops.restore import RestoreServer, restore
 from tests.fixtures import rows
 from tests.fixtures.cloud import Cloud, context
 from tests.fixtures.compute import make_conf
-from tests.fixtures.database import sqlite_database
 from tests.fixtures.rooms import ADMIN, MEMBER, rooms
 from tests.fixtures.unified import keystone, unified
 
@@ -105,15 +104,13 @@ def test_no_limits(rooms):
 
 
 @pytest.fixture
-def cloud(tmp_path, unified, keystone):
-    db = sqlite_database()
+def cloud(db, tmp_path, unified, keystone):
     made = Cloud(db, tmp_path, ('h1', 'h2'))
     made.deps = dataclasses.replace(made.deps, limits=unified())
     with db.write() as conn:
         # Only the disk grows.
         flavors.create(conn, {'flavorid': 'wide', 'name': 'm1.wide', 'ram': 512, 'vcpus': 1, 'disk': 4})
-    yield made
-    db.dispose()
+    return made
 
 
 def test_a_resize_needs_disk_until_it_is_over(cloud, keystone):

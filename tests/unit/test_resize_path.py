@@ -12,19 +12,11 @@ from nova_lite.ops.delete import DeleteServer, delete
 from nova_lite.ops.power import StopServer, stop
 from nova_lite.ops.resize import ConfirmResize, MigrateServer, ResizeServer, RevertResize
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import sqlite_database
 from tests.fixtures.moves import booked, fail_at, hold_at, last_action, lose, move, places, restart, sweep
 
 BIG = {'flavorid': 'big', 'name': 'm1.big', 'ram': 1024, 'vcpus': 2, 'disk': 3}
 STEPS = (('prepare_move', 'h2'), ('leave', 'h1'), ('arrive', 'h2'))
 NAMES = {'prepare_move': 'move_prepare', 'leave': 'move_leave', 'arrive': 'move_arrive', 'forget': 'move_forget'}
-
-
-@pytest.fixture
-def db(tmp_path):
-    database = sqlite_database()
-    yield database
-    database.dispose()
 
 
 @pytest.fixture

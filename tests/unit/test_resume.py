@@ -10,14 +10,11 @@ from nova_lite.ops.delete import DeleteServer, delete
 from nova_lite.ops.power import StopServer, stop
 from tests.fixtures import moves
 from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import sqlite_database
 
 
 @pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    yield Cloud(database, tmp_path, names=('h1',))
-    database.dispose()
+def cloud(db, tmp_path):
+    return Cloud(db, tmp_path, names=('h1',))
 
 
 def test_work_that_died_with_its_host(cloud):

@@ -11,16 +11,8 @@ from nova_lite.model.power import Power
 from nova_lite.ops import change
 from nova_lite.ops.delete import DeleteServer, delete
 from nova_lite.ops.restore import RestoreServer, restore
-from tests.fixtures.cloud import Cloud, context
-from tests.fixtures.database import sqlite_database
+from tests.fixtures.cloud import context
 from tests.fixtures.stories import bring_back, failing, images, outcome, put_away, state, tidy
-
-
-@pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    yield Cloud(database, tmp_path)
-    database.dispose()
 
 
 @pytest.fixture

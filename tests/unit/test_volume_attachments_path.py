@@ -12,7 +12,6 @@ from nova_lite.ops import evacuate, live_migrate, rebuild, rescue, resize, shelv
 from nova_lite.ops import volumes as ops
 from nova_lite.ops.delete import DeleteServer, delete
 from tests.fixtures.cloud import Cloud, context, image
-from tests.fixtures.database import sqlite_database
 from tests.fixtures.disks import (
     NEW,
     all_volumes,
@@ -33,14 +32,12 @@ BIG = {'flavorid': 'big', 'name': 'm1.big', 'ram': 1024, 'vcpus': 2, 'disk': 3}
 
 
 @pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    made = Cloud(database, tmp_path, names=('h1', 'h2'))
+def cloud(db, tmp_path):
+    made = Cloud(db, tmp_path, names=('h1', 'h2'))
     with_volumes(made)
-    with database.write() as conn:
+    with db.write() as conn:
         flavors.create(conn, BIG)
-    yield made
-    database.dispose()
+    return made
 
 
 def attach(cloud, server, volume_id, **more):

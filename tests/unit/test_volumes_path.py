@@ -7,7 +7,6 @@ from nova_lite import errors
 from nova_lite.ops.create import create
 from nova_lite.ops.delete import DeleteServer, delete
 from tests.fixtures.cloud import Cloud, context, image, wish
-from tests.fixtures.database import sqlite_database
 from tests.fixtures.disks import (
     NEW,
     ROOT,
@@ -27,12 +26,10 @@ BOOT = {'source_type': 'volume', 'destination_type': 'volume', 'boot_index': 0}
 
 
 @pytest.fixture
-def cloud(tmp_path):
-    database = sqlite_database()
-    made = Cloud(database, tmp_path)
+def cloud(db, tmp_path):
+    made = Cloud(db, tmp_path)
     with_volumes(made)
-    yield made
-    database.dispose()
+    return made
 
 
 def root(**more):
