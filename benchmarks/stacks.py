@@ -120,6 +120,11 @@ class Cluster:
         self._directory.cleanup()
 
     @property
+    def api_pid(self) -> int:
+        """The nova-api with ``noauth2``."""
+        return self._processes[0].pid
+
+    @property
     def postgresql_pid(self) -> int:
         """The database's first process."""
         return int(self._postgresql.pid)

@@ -1,87 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a token to a request context: behind keystonemiddleware, or without any identity service."""
 
-import os
-import threading
-import time
-from collections import OrderedDict
 from typing import Any
 
 from nova_lite import errors
 from nova_lite.auth.context import RequestContext
 from nova_lite.wsgi import faults, provided
-
-_CACHE_KEY = 'nova.token_cache'
-_CACHED_TOKENS = 10_000
+from nova_lite.wsgi.middleware import token_memory
 
 
 def authtoken_factory(global_conf: dict[str, str], **local_conf: str) -> Any:
-    """Paste filter factory: keystonemiddleware's auth_token, with a cache in this process.
-
-    The middleware caches validated tokens in memcached or, for itself, nowhere; without
-    ``[keystone_authtoken] memcached_servers`` each worker here keeps them in memory.
-    """
+    """Paste filter factory: keystonemiddleware's auth_token, and what it has found out remembered."""
     from keystonemiddleware import auth_token
-    if provided.get('conf').keystone_authtoken.memcached_servers:
-        return auth_token.filter_factory(global_conf, **local_conf)
-    make = auth_token.filter_factory(global_conf, **{**local_conf, 'cache': _CACHE_KEY})
-    cache = TokenCache(provided.get('conf').embedded.revocations)
-
-    def filter_(app: Any) -> Any:
-        guarded = make(app)
-
-        def with_cache(environ: dict[str, Any], start_response: Any) -> Any:
-            environ[_CACHE_KEY] = cache
-            return guarded(environ, start_response)
-        return with_cache
-    return filter_
-
-
-class TokenCache:
-    """A bounded memory of validated tokens, with the interface of a memcached client.
-
-    ``stamp`` is a directory of the embedded identity service that changes when a token is revoked;
-    then everything is forgotten, so that a revoked token is refused at once.
-    """
-
-    def __init__(self, stamp: str | None = None) -> None:
-        self._stamp = stamp
-        self._seen = self._look()
-        self._tokens: OrderedDict[str, tuple[float, Any]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> Any:
-        """What was stored, None when it is unknown or too old."""
-        seen = self._look()
-        with self._lock:
-            if seen != self._seen:
-                self._seen = seen
-                self._tokens.clear()
-            end, value = self._tokens.get(key, (0.0, None))
-            if end < time.monotonic():
-                self._tokens.pop(key, None)
-                return None
-            return value
-
-    def set(self, key: str, value: Any, time: int = 300) -> None:  # noqa: A002 - memcached's own name
-        """Keep a value for ``time`` seconds."""
-        with self._lock:
-            self._tokens[key] = (_now() + time, value)
-            self._tokens.move_to_end(key)
-            while len(self._tokens) > _CACHED_TOKENS:
-                self._tokens.popitem(last=False)
-
-    def _look(self) -> int:
-        if not self._stamp:
-            return 0
-        try:
-            return os.stat(self._stamp).st_mtime_ns
-        except FileNotFoundError:
-            return 0
-
-
-def _now() -> float:
-    return time.monotonic()
+    return token_memory.remembering(lambda settings: auth_token.filter_factory(global_conf, **settings), local_conf,
+                                    provided.get('conf'))
 
 
 def keystonecontext_factory(global_conf: dict[str, str], **local_conf: str) -> Any:
