@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launcher of the eventlet backend: oslo.service's, made to lose neither signals nor requests."""
 
+import ctypes
 import logging
 import mmap
 import os
@@ -18,6 +19,7 @@ _LOOK = 0.1
 # Seconds that a worker waits to learn whether it is stopped alone; who stops a whole process group may reach it first.
 _HEARSAY = 0.1
 _SIGNALS = frozenset((signal.SIGTERM, signal.SIGHUP, signal.SIGINT))
+_SET_CHILD_SUBREAPER = 36
 
 
 class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
@@ -33,6 +35,7 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
         self._stopping = False
         # Shared with the workers: whether all of them end.
         self._ending = mmap.mmap(-1, 1)
+        _adopt_orphans()
         super().__init__(conf, wait_interval=_LOOK, restart_method='mutate')
 
     # ------------------------------------------------------------- the parent
@@ -53,11 +56,32 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
         self.signal_handler.add_handler('SIGALRM', self._on_alarm_exit)
 
     def _wait_child(self) -> Any:
+        self._collect_orphans()
         wrap = super()._wait_child()
         if wrap is None and not self.running:
             # oslo.service asks again at once, which keeps a processor busy and the alarm from being heard.
             concurrency.sleep(_LOOK)
         return wrap
+
+    def stop(self) -> None:
+        """End all; those that the others report to are told last."""
+        self.running = False
+        first = {pid for pid, wrap in self.children.items() if not wrap.service.outlasts}
+        if len(first) < len(self.children):
+            for pid in first:
+                os.kill(pid, signal.SIGTERM)
+            while first & set(self.children):
+                self._wait_child()
+        super().stop()
+
+    def _collect_orphans(self) -> None:
+        try:
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                if ended.si_pid in self.children:
+                    return
+                os.waitpid(ended.si_pid, 0)
+        except ChildProcessError:
+            return
 
     def _respawn_children(self) -> None:
         for wrap in set(self.children.values()):
@@ -121,6 +145,16 @@ class GreenLauncher(oslo_service.ProcessLauncher):  # type: ignore[misc]
         if not self._stopping:
             LOG.info('Reloading')
             self.launcher.restart()
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what workers leave behind, such as guests, where the system can do that.
+
+    libvirt waits until a QEMU that it ended is collected, and the first process of a container does that late or never.
+    """
+    prctl = getattr(ctypes.CDLL(None), 'prctl', None)
+    if prctl is not None:
+        prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _ignore(*args: Any) -> None:

@@ -5,6 +5,7 @@ The launchers of oslo.service do the work.  Added here is what they leave out: w
 changes, a reload that cannot end the service, and a drain on the backend of native threads.
 """
 
+import gc
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,10 +23,14 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Part:
-    """A service and the number of processes it wants, asked again at each reload."""
+    """A service and the number of processes it wants, asked again at each reload.
+
+    One that ``outlasts`` the others is what they report to, so it goes on until they have ended.
+    """
 
     service: Any
     workers: Callable[[], int]
+    outlasts: bool = False
 
 
 def run(conf: Any, parts: Sequence[Part], in_terminal: bool = False, ready: Callable[[], None] | None = None) -> None:
@@ -42,6 +47,8 @@ def run(conf: Any, parts: Sequence[Part], in_terminal: bool = False, ready: Call
     else:
         launcher = oslo_service.ProcessLauncher(steady, restart_method='mutate')
         services = [_ThreadedService(part) for part in parts]
+    gc.collect()
+    gc.freeze()
     for service in services:
         launcher.launch_service(service, workers=service.wanted())
     if concurrency.backend() == 'threading':
@@ -76,6 +83,7 @@ class _Service(ServiceBase):  # type: ignore[misc]
     def __init__(self, part: Part) -> None:
         self._service = part.service
         self._workers = part.workers
+        self.outlasts = part.outlasts
 
     def wanted(self) -> int:
         """How many worker processes there should be."""

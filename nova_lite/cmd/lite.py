@@ -38,8 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument('--state-dir', type=Path, default=_default_state_dir(), metavar='DIR',
                     help='where everything is kept (default: %(default)s)')
     up.add_argument('--port', type=_port, default=8774, metavar='N', help='port of the API (default: %(default)s)')
-    up.add_argument('--driver', choices=lite_driver.CHOICES, default=lite_driver.FAKE, metavar='NAME',
-                    help='fake: servers are pretended; libvirt: they are real guests; auto: real where libvirt and '
+    up.add_argument('--driver', choices=lite_driver.CHOICES, default=lite_driver.AUTO, metavar='NAME',
+                    help='libvirt: servers are real guests; fake: they are pretended; auto: real where libvirt and '
                          'QEMU are installed (default: %(default)s)')
     up.add_argument('--computes', type=_count, default=1, metavar='N', help='fake compute hosts (default: 1)')
     up.add_argument('--workers', type=_count, default=1, metavar='N', help='processes of the API (default: 1)')
@@ -103,7 +103,7 @@ def _start(options: argparse.Namespace, state_dir: Path) -> None:
     parts = [*wiring.api_parts(program, sockets), *wiring.conductor_parts(program), *wiring.compute_parts(program),
              *_consoles(program, settings)]
     daemon.report_on_signal(conf, PROG)
-    launch.run(conf, parts, in_terminal=True, ready=lambda: _watch(screen, program, cloud, options))
+    launch.run(conf, parts, in_terminal=True, ready=lambda: _watch(screen, program, cloud, settings))
     screen.say('nova-lite has stopped.')
 
 
@@ -114,12 +114,15 @@ def _consoles(program: Any, settings: 'lite_files.Settings') -> Sequence[launch.
     return wiring.console_parts(program, ['novnc', 'serial'], '127.0.0.1', settings.console_port)
 
 
-def _watch(screen: 'lite_screen.Screen', program: Any, cloud: 'lite_files.Cloud', options: argparse.Namespace) -> None:
-    endpoint = f'http://127.0.0.1:{options.port}'
-    if not lite_screen.wait_until_served(program, endpoint, options.computes):
+def _watch(screen: 'lite_screen.Screen', program: Any, cloud: 'lite_files.Cloud',
+           settings: 'lite_files.Settings') -> None:
+    awaited = settings.driver.awaited(settings.computes)
+    if not lite_screen.wait_until_served(program, settings.endpoint, awaited):
         screen.say(f'nova-lite does not answer; {cloud.log_file} tells why.')
         return
-    screen.say('\n'.join(cloud.welcome(endpoint)))
+    screen.say('\n'.join(cloud.welcome(settings.endpoint)))
+    if not awaited and not lite_screen.wait_for_hosts(program, settings.computes):
+        screen.say(f'There is no compute host, so no server can start; {cloud.log_file} tells why.')
     screen.run_status_line(program)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.cmd import apart
 from nova_lite.virt.libvirt import connection, usable
 
 AUTO, FAKE, LIBVIRT = 'auto', 'fake', 'libvirt'
@@ -16,6 +17,8 @@ CHOICES = (AUTO, LIBVIRT, FAKE)
 CIDR = '169.254.0.0/17'
 #: Outside of it, so that no server has it, and on the same link: QEMU answers for it.
 NAME_SERVER = '169.254.169.253'
+#: Seconds in which libvirt should have looked at QEMU.
+PATIENCE = 60
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,16 @@ class Choice:
         if self.name == FAKE:
             return {'fake': {'hosts': computes}}
         shared = hmac.new(secret.encode(), b'metadata', hashlib.sha256).hexdigest()
-        # Guests that somebody tries things out with are idle most of the time.
-        return {'DEFAULT': {'enabled_apis': 'osapi_compute,metadata', 'cpu_allocation_ratio': 16.0},
+        # Guests that somebody tries things out with are idle most of the time. The API does not wait for libvirt, so
+        # the first server may have to.
+        return {'scheduler': {'wait_for_hosts': PATIENCE},
+                'DEFAULT': {'enabled_apis': 'osapi_compute,metadata', 'cpu_allocation_ratio': 16.0},
                 'embedded': {'network_cidr': CIDR, 'network_dns': NAME_SERVER},
                 'neutron': {'service_metadata_proxy': True, 'metadata_proxy_shared_secret': shared}}
+
+    def awaited(self, computes: int) -> int:
+        """The hosts without which nobody is told that the service serves: those that take no time to start."""
+        return computes if self.name == FAKE else 0
 
     @property
     def compute_driver(self) -> str:
@@ -45,7 +54,7 @@ def choose(wanted: str, computes: int, state: Path) -> Choice:
     """What ``--driver`` says; ``StartError`` if it insists on what cannot be had."""
     if wanted == FAKE:
         return Choice(FAKE, ('Servers are pretended only; --driver libvirt makes real guests of them.',))
-    why_not = usable.why_not(state)
+    why_not = usable.why_not(state) or _why_not_loaded()
     if wanted == LIBVIRT:
         if computes > 1:
             raise errors.StartError(reason='--computes is for pretended hosts; --driver libvirt has one, this machine.')
@@ -58,8 +67,19 @@ def choose(wanted: str, computes: int, state: Path) -> Choice:
         return Choice(FAKE, ('Servers are pretended only, because there are such in this state directory. '
                              'For real guests take another --state-dir.',))
     if why_not:
+        if any(state.glob('instances/*-*-*-*-*')):
+            raise errors.StartError(reason=f'There are real guests in {state}, and there can be none now: {why_not}')
         return Choice(FAKE, ('Servers are pretended only. For real guests:', f'  {why_not}'))
     return _real()
+
+
+def _why_not_loaded() -> str | None:
+    """Load the library in another process, as only nova-compute is to have it in its memory."""
+    try:
+        apart.run(connection.library)
+    except errors.StartError as error:
+        return str(error)
+    return None
 
 
 def _real() -> Choice:

@@ -4,6 +4,7 @@
 import http.client
 import os
 import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from nova_lite import concurrency, errors
@@ -69,12 +70,23 @@ def _describe(program: Any) -> str:
 
 
 def wait_until_served(program: Any, endpoint: str, hosts: int) -> bool:
-    """Whether the API answers and all hosts have reported, within a minute."""
+    """Whether the API answers and so many hosts have reported, within a minute."""
     address = endpoint.removeprefix('http://')
+    return _wait(lambda: _answers(address)) and wait_for_hosts(program, hosts)
+
+
+def wait_for_hosts(program: Any, hosts: int) -> bool:
+    """Whether so many have reported within a minute."""
+    if hosts and not _wait(lambda: overview.counts(program.db).hosts_up >= hosts):
+        return False
+    program.db.dispose()
+    return True
+
+
+def _wait(found: Callable[[], bool]) -> bool:
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
-        if _answers(address) and overview.counts(program.db).hosts_up >= hosts:
-            program.db.dispose()
+        if found():
             return True
         concurrency.sleep(0.05)
     return False

@@ -200,7 +200,7 @@ def conductor_parts(program: Program) -> list[Part]:
                          images=program.images, volumes=program.volumes, networks=program.networks)
     manager = ConductorManager(deps, lambda endpoint: program.listen('conductor', conf.host, endpoint),
                                versions.SERVICE_VERSION)
-    return [Part(manager, lambda: conf.conductor.workers or os.cpu_count() or 1)]
+    return [Part(manager, lambda: conf.conductor.workers or os.cpu_count() or 1, outlasts=True)]
 
 
 def compute_parts(program: Program) -> list[Part]:

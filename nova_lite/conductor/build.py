@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build: find a host, have it make the guest, try another host if it cannot."""
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ EVENT = 'conductor_schedule'
 SPAWNED = 'spawned'
 #: The parameter that says that builds failed on the host before.
 UNRELIABLE = 'unreliable'
+#: Until a sweeper looks at a server that waits for hosts; the first host that reports is quicker.
+LOOK = datetime.timedelta(seconds=1)
 
 
 class Build:
@@ -42,7 +45,11 @@ class Build:
             found = work.deps.scheduler.place(
                 work.conn, request.of_server(work.server, work.params), work.now, work.params.get('last_failure'))
         except errors.NoValidHost as error:
-            self._no_host(work, error)
+            if _waits(work):
+                work.pass_on(False)
+                work.put_back(work.now + LOOK)
+            else:
+                self._no_host(work, error)
             return None
         work.params.pop(UNRELIABLE, None)
         if found.failed_builds:
@@ -107,3 +114,9 @@ class Build:
         work.change(vm_state=states.ERROR, task_state=None, host=None, node=None, availability_zone=None,
                     power_state=int(Power.NOSTATE), fault=base.fault(error, work.now))
         work.fail(error)
+
+
+def _waits(work: Work) -> bool:
+    """Whether it is too early to say that no host will do."""
+    until = work.operation.created_at + datetime.timedelta(seconds=work.deps.conf.scheduler.wait_for_hosts)
+    return work.now < until and not hosts.any_alive(work.conn, work.deps.alive_since(work.now))

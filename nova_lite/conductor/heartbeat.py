@@ -22,8 +22,8 @@ def report_host(deps: Deps, report: HostReport, resume: Callable[[str], None],
                 calendar: power_sync.Calendar) -> dict[str, Any]:
     """Take a heartbeat. The answer's ``unknown_guests`` are of servers that are deleted or elsewhere.
 
-    ``resume`` is called for operations of a host that has just started and so does none of them; if there are many,
-    the sweepers find the rest.
+    ``resume`` is called for operations of a host that has just started and so does none of them, and for new servers
+    that may have waited for it; if there are many, the sweepers find the rest.
     """
     now = times.utcnow()
     heard = hosts.Report(report.host, report.version, _values(report))
@@ -45,7 +45,7 @@ def _record(conn: Any, deps: Deps, heard: hosts.Report, busy_with: list[str] | N
     """Write the heartbeat down; the operations that are to be begun again."""
     hosts.heard(conn, heard, now)
     if busy_with is None:
-        return operations.orphaned(conn, heard.host, now)
+        return [*operations.orphaned(conn, heard.host, now), *operations.waiting(conn, 'build', RESUMED)]
     if busy_with:
         operations.renew(conn, busy_with, heard.host, deps.lease(now))
     return []

@@ -137,3 +137,16 @@ def test_work_of_a_host_is_finished(tmp_path):
         running.launch('compute')
         running.wait_ready()
         user.delete(server)
+
+
+def test_who_a_host_reports_to_is_there_until_it_has(tmp_path):
+    service = services.Service(tmp_path / 'state', *configured(tmp_path, '[fake]\ndelay = 2\n')).start()
+    try:
+        user = admin_of(service)
+        server = user.create('slow')
+        processes.wait_until(lambda: user.show(server)['OS-EXT-STS:task_state'] == 'spawning', 20, 'spawning')
+        assert service.stop() == 0
+    finally:
+        service.stop()
+    with services.running(tmp_path / 'state', *configured(tmp_path)) as again:
+        assert admin_of(again).show(server)['status'] == 'ACTIVE'

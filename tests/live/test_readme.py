@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines of the README work as they are printed."""
+"""The lines of the README work as they are printed, with real guests where a newcomer would get them."""
 
 import os
 import re
@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import processes
+from tests.fixtures import guests, hypervisor, processes
 from tests.fixtures import service as services
+from tests.fixtures.user import admin
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
 def service(tmp_path_factory):
-    running = services.Service(tmp_path_factory.mktemp('readme')).start()
+    running = services.Service(tmp_path_factory.mktemp('readme'), '--driver', 'auto').start()
     yield running
-    assert running.stop() == 0
+    code, left = running.stop(), guests.end(running.state_dir)
+    assert (code, left) == (0, [])
 
 
 def blocks(title):
@@ -40,6 +42,18 @@ def play(script, service):
                             env={'HOME': str(service.state_dir), 'PATH': os.environ['PATH']})
     assert result.returncode == 0, result.stdout + result.stderr + service.log()
     return result.stdout
+
+
+def test_the_first_server_is_a_real_machine_although_its_host_is_still_starting(service):
+    if (lacking := hypervisor.missing()) is not None:
+        assert 'Servers are pretended only.' in service.output and 'apt-get install' in service.output
+        processes.missing(lacking, 'see packages.apt')
+    assert 'Servers are real guests (' in service.output
+    user = admin(service)
+    server = user.boot('real')
+    processes.wait_until(lambda: 'READY' in user.ask('POST', f'/servers/{server}/action', {
+        'os-getConsoleOutput': {}}).json()['output'], 60, 'the guest to be READY')
+    user.delete(server)
 
 
 def test_the_first_server_with_the_openstack_client(service):

@@ -133,6 +133,30 @@ def test_no_host_at_all(db, tmp_path):
     assert server.fault['message'] == 'No valid host was found. No compute host has reported yet.'
 
 
+def test_a_new_server_waits_for_the_first_host_if_that_is_asked_for(db, tmp_path):
+    cloud = Cloud(db, tmp_path, names=())
+    cloud.conf.set_override('wait_for_hosts', 60, group='scheduler')
+    cloud.conf.set_override('ram', -1, group='quota')
+    server = cloud.create()
+    assert (server.vm_state, server.task_state, server.fault) == ('building', 'scheduling', None)
+    cloud.add_host('h1')
+    assert cloud.server(server.uuid).vm_state == 'active'
+    big = cloud.create(flavor=FLAVOR.__class__(**{**vars(FLAVOR), 'ram': 1 << 30}))
+    assert 'lacks memory' in big.fault['message']
+    cloud.check_books()
+
+
+def test_a_new_server_waits_for_hosts_no_longer_than_it_may(cloud):
+    cloud.conf.set_override('wait_for_hosts', 60, group='scheduler')
+    cloud.age('services', last_seen_at=100)
+    server = cloud.create()
+    for seconds, vm_state in ((50, 'building'), (11, 'error')):
+        cloud.age('operations', created_at=seconds, lease_until=seconds)
+        assert cloud.sweeper.sweep() == 1
+        assert cloud.server(server.uuid).vm_state == vm_state
+    assert cloud.server(server.uuid).fault['message'] == 'No valid host was found. 3 of 3 hosts are down.'
+
+
 def test_a_forced_host_may_be_disabled(cloud):
     with cloud.db.write() as conn:
         from nova_lite.db.queries import services

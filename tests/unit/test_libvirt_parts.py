@@ -4,6 +4,7 @@
 import logging
 import socket
 import sys
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -188,7 +189,9 @@ def test_names_of_disks_go_on_after_z():
 # -------------------------------------------------------------------- nova-lite up
 
 @pytest.fixture
-def state():
+def state(monkeypatch):
+    """A state directory on a machine whose libvirt can be loaded."""
+    monkeypatch.setattr(lite_driver.connection, 'library', lambda: None)
     return Path('/s')
 
 
@@ -215,10 +218,31 @@ def test_pretended_guests_with_advice_where_something_is_missing(state, monkeypa
         lite_driver.choose('libvirt', 1, state)
 
 
-def test_pretended_guests_where_there_are_such_already(tmp_path, monkeypatch):
+def test_a_library_that_cannot_be_loaded_is_as_good_as_none(state, monkeypatch):
+    def fail():
+        raise errors.StartError(reason='libvirt.so.0 is not there.')
+
+    monkeypatch.setattr(usable, 'missing', lambda: [])
+    monkeypatch.setattr(lite_driver.connection, 'library', fail)
+    assert lite_driver.choose('auto', 1, state).said[1] == '  libvirt.so.0 is not there.'
+    with pytest.raises(errors.StartError, match='libvirt.so.0'):
+        lite_driver.choose('libvirt', 1, state)
+
+
+def test_real_guests_are_not_followed_by_pretended_ones(state, tmp_path, monkeypatch):
+    (tmp_path / 'instances' / '_base').mkdir(parents=True)
+    monkeypatch.setattr(usable, 'missing', lambda: ['qemu-img'])
+    assert lite_driver.choose('auto', 1, tmp_path).name == 'fake'
+    (tmp_path / 'instances' / str(uuid.uuid4())).mkdir()
+    with pytest.raises(errors.StartError, match='There are real guests in .*qemu-img'):
+        lite_driver.choose('auto', 1, tmp_path)
+    assert lite_driver.choose('fake', 1, tmp_path).name == 'fake'
+
+
+def test_pretended_guests_where_there_are_such_already(state, tmp_path, monkeypatch):
     monkeypatch.setattr(usable, 'missing', lambda: [])
     (tmp_path / 'fake' / 'nova-lite').mkdir(parents=True)
-    assert lite_driver.choose('auto', 1, Path('/s')).name == 'libvirt'
+    assert lite_driver.choose('auto', 1, state).name == 'libvirt'
     (tmp_path / 'fake' / 'nova-lite' / 'guest.json').touch()
     assert lite_driver.choose('auto', 1, tmp_path).name == 'fake'
 

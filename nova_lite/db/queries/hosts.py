@@ -135,10 +135,11 @@ _SERVICE = sa.select(SERVICES.c.id).where(SERVICES.c.host == sa.bindparam('of_ho
 _HOST_ID = sa.select(HOSTS.c.id).where(HOSTS.c.host == sa.bindparam('of_host'))
 
 
-def heard(conn: sa.Connection, report: Report, now: datetime.datetime) -> None:
-    """Record a heartbeat; the first one makes the service and the host."""
+def heard(conn: sa.Connection, report: Report, now: datetime.datetime) -> bool:
+    """Record a heartbeat; the first one makes the service and the host. True if the service is new."""
     beat = {'of_host': report.host, 'now': now, 'new_version': report.version}
-    if not conn.execute(_BEAT, beat).rowcount:
+    is_new = not conn.execute(_BEAT, beat).rowcount
+    if is_new:
         conn.execute(sa.insert(SERVICES), {
             'uuid': str(uuid.uuid4()), 'host': report.host, 'binary': COMPUTE, 'disabled': False,
             'forced_down': False, 'version': report.version, 'last_seen_at': now, 'created_at': now})
@@ -150,6 +151,7 @@ def heard(conn: sa.Connection, report: Report, now: datetime.datetime) -> None:
             'service_id': conn.execute(_SERVICE, {'of_host': report.host}).scalar_one(),
             **report.values, 'vcpus_used': 0, 'memory_mb_used': 0, 'local_gb_used': 0, 'servers': 0,
             'created_at': now})
+    return is_new
 
 
 _ALIVE = sa.select(sa.exists().where(
@@ -160,6 +162,15 @@ _ALIVE = sa.select(sa.exists().where(
 def is_alive(conn: Conn, host: str, since: datetime.datetime) -> bool:
     """Whether the compute service of the host was heard since then, and nobody forced it down."""
     return bool(conn.execute(_ALIVE, {'of_host': host, 'since': since}).scalar())
+
+
+_ANY_ALIVE = sa.select(sa.exists().where(
+    SERVICES.c.binary == COMPUTE, sa.not_(SERVICES.c.forced_down), SERVICES.c.last_seen_at >= sa.bindparam('since')))
+
+
+def any_alive(conn: Conn, since: datetime.datetime) -> bool:
+    """Whether there is a host that is alive."""
+    return bool(conn.execute(_ANY_ALIVE, {'since': since}).scalar())
 
 
 _BUILD_FAILED = sa.update(HOSTS).where(HOSTS.c.host == sa.bindparam('of_host')).values(

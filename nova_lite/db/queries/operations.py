@@ -61,6 +61,9 @@ _RENEW = sa.update(OPERATIONS).where(
     OPERATIONS.c.state == RUNNING).values(lease_until=sa.bindparam('until'))
 _OF_OWNER = sa.select(OPERATIONS.c.id).where(
     OPERATIONS.c.owner == sa.bindparam('by'), OPERATIONS.c.state == RUNNING).order_by(OPERATIONS.c.created_at)
+_PUT_BACK_OF_KIND = sa.select(OPERATIONS.c.id).where(
+    OPERATIONS.c.state == PENDING, OPERATIONS.c.kind == sa.bindparam('of_kind'), OPERATIONS.c.attempt > 0).order_by(
+    OPERATIONS.c.created_at).limit(sa.bindparam('most'))
 _OF_SERVER = sa.select(OPERATIONS).where(OPERATIONS.c.server_uuid == sa.bindparam('server'), _OPEN).order_by(
     OPERATIONS.c.created_at)
 
@@ -171,6 +174,11 @@ def orphaned(conn: sa.Connection, owner: str, now: datetime.datetime) -> list[st
     if ids:
         conn.execute(_RENEW, {'ids': ids, 'by': owner, 'until': now})
     return ids
+
+
+def waiting(conn: Conn, kind: str, most: int) -> list[str]:
+    """Operations of a kind that were begun and put back, the oldest first."""
+    return list(conn.execute(_PUT_BACK_OF_KIND, {'of_kind': kind, 'most': most}).scalars())
 
 
 def due(conn: Conn, now: datetime.datetime, most: int) -> list[str]:
