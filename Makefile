@@ -9,8 +9,8 @@ ARGS :=
 TESTS :=
 # These need no quiet machine, so each core takes a share of their files.
 SHARED_TESTS := tests/unit tests/architecture tests/wire tests/contracts
-# These kill processes, or look over the shoulder of slow clients, one test after the other.
-SERIAL_TESTS := tests/flows tests/live
+# These wait for processes more than they compute, so there are three at a time; the files that take longest come first.
+WAITING_TESTS := tests/flows tests/live
 # How many requests `make fuzz` makes up for an operation, beside those at the edges of its schemas.
 EXAMPLES := 20
 
@@ -34,10 +34,10 @@ up: $(VENV)/.made-client+consoles libvirt ## run the service: all in one place, 
 .PHONY: test
 test: packages lint libvirt ## install what the tests need, then run lint and every test
 ifeq ($(TESTS),)
-	@echo '==> Testing $(SHARED_TESTS), then $(SERIAL_TESTS)'
+	@echo '==> Testing $(SHARED_TESTS), then $(WAITING_TESTS)'
 	@status=0; \
 	$(BIN)/python -m pytest -m 'not guests' -n auto --dist loadfile $(SHARED_TESTS) || status=1; \
-	$(BIN)/python -m pytest -m 'not guests' $(SERIAL_TESTS) || status=1; \
+	$(BIN)/python -m pytest -m 'not guests' -n 3 --dist loadfile --no-loadscope-reorder $(WAITING_TESTS) || status=1; \
 	exit $$status
 else
 	@echo '==> Testing $(TESTS)'

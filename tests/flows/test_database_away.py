@@ -10,7 +10,8 @@ import requests
 
 from tests.fixtures import daemons, processes
 
-KINDS = [pytest.param('postgresql', marks=pytest.mark.live), pytest.param('mariadb', marks=pytest.mark.live)]
+DEATHS = [pytest.param('postgresql', 'kill', marks=pytest.mark.live),
+          pytest.param('mariadb', 'terminate', marks=pytest.mark.live)]
 #: Seconds in which a request is refused.
 REFUSED_WITHIN = 10.0
 DONE_WITHIN = 30.0
@@ -48,8 +49,7 @@ def quick_asks(user, asks):
     return slowest
 
 
-@pytest.mark.parametrize('server', KINDS, indirect=True)
-@pytest.mark.parametrize('how', ['terminate', 'kill'])
+@pytest.mark.parametrize(('server', 'how'), DEATHS, indirect=['server'])
 def test_requests_are_refused_and_work_is_done_when_it_is_back(tmp_path, server, how):
     name = server.create_database()
     changes = daemons.merged(daemons.sqlite_and_sockets(tmp_path), daemons.without_keystone(tmp_path), QUICK,
