@@ -343,6 +343,11 @@ class InvalidVolume(Conflict):
     message = 'Invalid volume: {reason}'
 
 
+class VolumeHeld(Conflict):
+    message = ('Attachment {attachment} is what server {server} has the volume by: only the compute service ends it. '
+               'Detach the volume from the server.')
+
+
 class InvalidVolumeSnapshot(Conflict):
     """The state of a snapshot does not allow it."""
 

@@ -22,6 +22,8 @@ from nova_lite.scheduler import explain, request
 
 # Parameters of an unshelve: whether the server has to be made anew, and the power state of what was made.
 OFFLOADED, SPAWNED = 'offloaded', 'spawned'
+#: Parameter of an unshelve that has failed: why, while what was made ready for a host is taken back.
+ENDING = 'ending'
 #: Parameter of an offload: the guest is gone.
 LEFT = 'left'
 _MEMORY = ('shelved_at', 'shelved_image')
@@ -156,6 +158,9 @@ class Unshelve:
     def assign(self, work: Work) -> str | None:
         """The host that has it, or one that is claimed in this transaction."""
         server = work.server
+        if ENDING in work.params:
+            supplies.leaving(work)
+            return HERE
         if server.vm_state == states.SHELVED and server.host is not None:
             work.change(task_state=states.POWERING_ON)
             return str(server.host)
@@ -180,6 +185,9 @@ class Unshelve:
     def succeeded(self, work: Work, report: OperationReport) -> None:
         """The server runs; the image that kept it meanwhile has done its duty."""
         if supplies.took(work, report):
+            if ENDING in work.params:
+                self._go_back(work)
+                return
             if not work.params.get(SPAWNED) or supplies.after(work):
                 work.go_on()
                 return
@@ -196,8 +204,11 @@ class Unshelve:
     def failed(self, work: Work, report: OperationReport) -> None:
         """Another host, if the server was on none and there are tries left."""
         error = report.error or {}
-        if work.server.vm_state == states.SHELVED:
-            self._end(work, error)
+        if ENDING in work.params and work.tries < work.deps.conf.conductor.operation_attempts:
+            work.put_back(work.deps.lease(work.now, work.tries))
+            return
+        if work.server.vm_state == states.SHELVED or ENDING in work.params:
+            self._over(work, error)
             return
         if supplies.is_own(work):
             self.give_up(work, error)
@@ -212,8 +223,10 @@ class Unshelve:
 
     def give_up(self, work: Work, error: Mapping[str, Any]) -> None:
         """No host answered; what it may have made is removed when it reports."""
-        if work.server.vm_state != states.SHELVED:
-            hosts.release(work.conn, work.server.uuid)
+        if work.server.vm_state == states.SHELVED or ENDING in work.params:
+            self._over(work, error)
+            return
+        hosts.release(work.conn, work.server.uuid)
         self._end(work, error)
 
     def _leave_host(self, work: Work, reason: str) -> None:
@@ -222,11 +235,25 @@ class Unshelve:
         work.params['last_failure'] = reason
 
     def _end(self, work: Work, error: Mapping[str, Any]) -> None:
+        """The server is on no host, and what was made ready for one is taken back."""
+        work.change(host=None, node=None, availability_zone=None, power_state=int(Power.NOSTATE))
+        if work.params.get(supplies.READY):
+            work.params[ENDING] = dict(error)
+            self._go_back(work)
+        else:
+            self._over(work, error)
+
+    def _go_back(self, work: Work) -> None:
+        if supplies.leaving(work):
+            work.go_on(False)
+        else:
+            self._over(work, work.params[ENDING])
+
+    @staticmethod
+    def _over(work: Work, error: Mapping[str, Any]) -> None:
         """The server lies on the shelf as before."""
-        nowhere = {} if work.server.vm_state == states.SHELVED else {
-            'host': None, 'node': None, 'availability_zone': None, 'power_state': int(Power.NOSTATE)}
-        work.change(task_state=None, **nowhere)
-        work.fail(error)
+        work.change(task_state=None)
+        work.fail(work.params.get(ENDING, error))
 
 
 KINDS: dict[str, Kind] = {

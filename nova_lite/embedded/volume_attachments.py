@@ -5,20 +5,21 @@ Every change locks the volume first, so that of any number of servers that want 
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nova_lite import errors
 from nova_lite.db import paging
 from nova_lite.db.engine import Duplicate
-from nova_lite.db.queries import volume_attachments, volumes
+from nova_lite.db.queries import servers, volume_attachments, volumes
 from nova_lite.embedded.volume_files import VOLUME
 from nova_lite.embedded.volume_store import key_of, require, seen, sees
 from nova_lite.embedded.volume_work import Tools
-from nova_lite.model import times
+from nova_lite.model import block_devices, times
 from nova_lite.model import volumes as model
 
 MODES = ('rw', 'ro')
+_HOLDER = frozenset(('uuid', 'deleted', 'block_devices'))
 
 
 class Attachments:
@@ -101,6 +102,19 @@ class Attachments:
                 volume_attachments.settle(conn, volume)
 
         self._db.transaction(apply)
+
+    def check_unheld(self, context: Any, rows: Iterable[Any]) -> None:
+        """``VolumeHeld`` if a server knows of one of the attachments, unless a service asks."""
+        if 'service' in {*context.roles, *(context.service_roles or ())}:
+            return
+        attached = [(row.uuid, row.server_uuid) for row in rows if row.server_uuid is not None]
+        with self._db.read() as conn:
+            known = servers.get_many(conn, {server for _, server in attached}, _HOLDER)
+        for attachment, server in attached:
+            holder = known.get(server)
+            if holder and not holder.deleted and any(
+                    one['attachment_id'] == attachment for one in block_devices.of_server(holder)):
+                raise errors.VolumeHeld(attachment=attachment, server=server)
 
     def detach(self, context: Any, attachment_id: str) -> str:
         """Take an attachment away; the id of its volume."""

@@ -4,11 +4,16 @@
 import pytest
 import webob
 
+from nova_lite.db.queries import servers
 from nova_lite.embedded.volume_api import VolumeApp, document
+from nova_lite.model import block_devices
+from nova_lite.model.block_devices import VOLUME, Wish
+from tests.fixtures import rows
 from tests.fixtures.volumes import Shelf, person, some_server
 
 NOBODY = '00000000-0000-4000-8000-000000000000'
 MEMBER, READER, ADMIN, OTHER = person(), person('red', 'reader'), person('red', 'admin'), person('blue')
+SERVICE = person('red', 'admin', 'service')
 
 
 class Api:
@@ -193,6 +198,43 @@ def test_a_server_gets_a_volume_by_an_attachment(api):
     api.ask('DELETE', path, status=404)
     api.ask('DELETE', f'/volumes/{made}', status=202)
     api.ask('GET', f'/volumes/{made}', status=404)
+
+
+def test_only_the_compute_service_takes_a_volume_from_its_server(api):
+    made, other = api.volume()['id'], api.volume()['id']
+    server = some_server()
+    attachment, elsewhere = (api.shelf.port.reserve(ADMIN, volume, server) for volume in (made, other))
+    api.shelf.port.complete(ADMIN, attachment)
+    device = {**block_devices.device(Wish(VOLUME, VOLUME, made)), 'attachment_id': attachment}
+    with api.shelf.db.write() as conn:
+        servers.insert(conn, [rows.server(uuid=server, block_devices=[device])])
+
+    def act(name, given, status, by=ADMIN):
+        api.ask('POST', f'/volumes/{made}/action', {name: given}, by=by, status=status)
+    assert api.ask('DELETE', f'/attachments/{attachment}', status=409).json['conflictingRequest']['code'] == 409
+    for name, given in (('os-detach', {}), ('os-detach', {'attachment_id': attachment}),
+                        ('os-terminate_connection', {'connector': {}}), ('os-force_detach', {'connector': None})):
+        act(name, given, 409)
+    act('os-detach', {'attachment_id': elsewhere}, 400)
+    act('os-detach', {'attachment_id': 'x'}, 400)
+    act('os-terminate_connection', {'connector': 1}, 400)
+    assert api.get(f'/volumes/{made}')['volume']['status'] == 'in-use'
+    act('os-terminate_connection', {'connector': {}}, 202, SERVICE)
+    act('os-detach', {}, 202, SERVICE)
+    assert api.get(f'/volumes/{made}')['volume']['status'] == 'available'
+    # The server has another volume; of this one it knows nothing.
+    api.ask('DELETE', f'/attachments/{elsewhere}', status=200)
+
+
+def test_who_is_served_for_a_service_takes_a_volume_from_its_server(api):
+    made, server = api.volume()['id'], some_server()
+    attachment = api.shelf.port.reserve(ADMIN, made, server)
+    device = {**block_devices.device(Wish(VOLUME, VOLUME, made)), 'attachment_id': attachment}
+    with api.shelf.db.write() as conn:
+        servers.insert(conn, [rows.server(uuid=server, block_devices=[device])])
+    user = person()
+    user.service_roles = ['service']
+    api.ask('DELETE', f'/attachments/{attachment}', status=200, by=user)
 
 
 def test_snapshots(api):

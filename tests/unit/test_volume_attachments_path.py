@@ -418,9 +418,12 @@ def test_an_unshelve_that_fails_keeps_the_volumes(cloud, on_volume):
     put_away(cloud, server)
     for name in ('h1', 'h2'):
         fail_at(cloud, name, 'spawn:*')
+    before = status(cloud, volume_id)
     bring_back(cloud, server)
     assert state(cloud, server) == ('shelved_offloaded', None, 0, None)
-    assert status(cloud, volume_id) == ('attaching', 1)
+    assert status(cloud, volume_id) == before == ('reserved', 1)
+    assert outcome(cloud)[:2] == ('unshelve', 'Error')
+    assert cloud.rows('volume_attachments')[-1].connection is None
     delete(cloud.deps, context(), DeleteServer(cloud.server(server.uuid)))
     assert status(cloud, volume_id) == ('available', 0)
 

@@ -36,7 +36,7 @@ class VolumeActions:
             'os-show_image_metadata': (self.show_image_metadata, 200),
             'os-reserve': (self.reserve, 202), 'os-unreserve': (self.unreserve, 202),
             'os-attach': (self.attach, 202), 'os-detach': (self.detach, 202),
-            'os-force_detach': (self.force_detach, 202),
+            'os-force_detach': (self.force_detach, 202), 'os-terminate_connection': (self.terminate_connection, 202),
             'os-begin_detaching': (self.begin_detaching, 202), 'os-roll_detaching': (self.roll_detaching, 202)}
 
     def rows(self) -> tuple[Row, ...]:
@@ -160,10 +160,19 @@ class VolumeActions:
         _need_admin(ask)
         self._end(ask, volume, asking.uuid_of(_object(given), 'attachment_id'))
 
+    def terminate_connection(self, ask: Ask, volume: str, given: Any) -> None:
+        """Say that a host has let go; the file needs nobody to close it."""
+        if not isinstance(_object(given).get('connector'), dict):
+            raise asking.wrong('connector', given.get('connector'), 'an object')
+        self._attachments.check_unheld(ask.context, self._of(ask, volume))
+
     def _end(self, ask: Ask, volume: str, attachment: str | None) -> None:
         rows = [row for row in self._of(ask, volume) if attachment in (None, row.uuid)]
         if attachment is None and len(rows) > 1:
             raise errors.InvalidVolume(reason=f'volume {volume} has {len(rows)} attachments: name one.')
+        if attachment is not None and not rows:
+            raise errors.InvalidVolume(reason=f'volume {volume} has no attachment {attachment}.')
+        self._attachments.check_unheld(ask.context, rows)
         for row in rows:
             self._attachments.detach(ask.context, row.uuid)
 

@@ -86,6 +86,7 @@ class AttachmentRows:
 
     def delete(self, ask: Ask) -> webob.Response:
         """Give the volume back; the attachments that it still has."""
+        self._attachments.check_unheld(ask.context, [self._attachments.show(ask.context, ask.args['id'])])
         volume = self._attachments.detach(ask.context, ask.args['id'])
         rows = self._attachments.page({'volume_uuid': volume}, VolumeService.page(asking.MOST))
         return http.answer({'attachments': [views.brief_attachment(row) for row in rows]})
