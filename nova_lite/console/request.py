@@ -153,11 +153,19 @@ class Request(websocketserver.WebSocketRequestHandlerMixIn, SimpleHTTPRequestHan
             admission = admit(self.server.deps, self.server.kinds, self.path, self.headers)
             guest = self._connect(admission)
         except Refused as refused:
-            self._answer(refused.status, f'{refused}\n')
+            self._refuse(refused)
             return
         with contextlib.closing(guest), self.server.sessions.opened(admission, guest) as session:
             self._session = session
             super().handle_upgrade()
+
+    def _refuse(self, refused: Refused) -> None:
+        """Say why in the first line; some clients take whatever comes behind the headers for frames of a console."""
+        reason = ' '.join(str(refused).encode('ascii', 'replace').decode().split())
+        self.send_response(refused.status, reason)
+        self.send_header('Content-Length', '0')
+        self.send_header('Cache-Control', 'no-store')
+        self.end_headers()
 
     def _connect(self, admission: Any) -> socket.socket:
         LOG.info('A client at %s opens the %s console of server %s', self.client_address[0], admission.kind,

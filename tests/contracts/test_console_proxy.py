@@ -32,10 +32,11 @@ def site(tmp_path):
 
 
 def refused(port, path='/', **headers):
-    """The status and the text with which a WebSocket is not opened."""
+    """The status and the reason with which a WebSocket is not opened; whoever expects frames must find none."""
     with pytest.raises(Answer) as caught:
         WebSocket(port, path, **headers)
-    return caught.value.status, caught.value.text
+    assert caught.value.text == ''
+    return caught.value.status, caught.value.reason
 
 
 def test_a_screen_is_shown_as_the_guest_has_written_it(site):
@@ -243,10 +244,16 @@ def test_a_console_that_does_not_listen_is_a_bad_gateway(site):
     assert (status, str(address.port) in text) == (502, False)
 
 
+def test_what_a_host_says_is_no_header(site):
+    token = site.open(site.boot(), 'serial')
+    site.elsewhere = errors.Unavailable(reason='odd\r\nSet-Cookie: a=b\r\n\r\n\u20ac')
+    assert refused(site.proxy(), f'/?token={token}') == (502, 'odd Set-Cookie: a=b ?')
+
+
 def test_a_host_that_does_not_answer_is_a_bad_gateway(site):
     token = site.open(site.boot(), 'serial')
     site.elsewhere = errors.Unavailable(reason='nova-compute on h1 does not answer.')
-    assert refused(site.proxy(), f'/?token={token}') == (502, 'nova-compute on h1 does not answer.\n')
+    assert refused(site.proxy(), f'/?token={token}') == (502, 'nova-compute on h1 does not answer.')
 
 
 @pytest.mark.parametrize(('data', 'kind', 'masked'), [(b'text', TEXT, True), (b'bare', 2, False)])
