@@ -151,7 +151,7 @@ def create(call: Call) -> _Made:
         private, public, fingerprint = made.private_key, made.public_key, made.fingerprint
     row = _Made(body['name'].strip(), kind, owner, public, fingerprint, private)
     ops.add(call.services, ops.AddKeypair(row.user_id, row.name, row.type, row.public_key, row.fingerprint,
-                                          call.context.project_id))
+                                          call.context.project_id, is_new=private is not None))
     return row
 
 

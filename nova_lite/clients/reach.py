@@ -35,3 +35,5 @@ def _services(conf: cfg.ConfigOpts) -> Iterator[tuple[str, Service]]:
         yield 'Neutron', Service(conf, 'neutron', 'Neutron')
     if not conf.embedded.volume and (conf.cinder.auth_type or conf.cinder.auth_section):
         yield 'Cinder', Service(conf, 'cinder', 'Cinder', cinder_wire.place_of(conf))
+    if conf.placement.mirror:
+        yield 'Placement', Service(conf, 'placement', 'Placement')

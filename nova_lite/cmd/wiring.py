@@ -22,13 +22,16 @@ from nova_lite.conf import files
 from nova_lite.db import schema
 from nova_lite.db.engine import Database
 from nova_lite.db.queries import flavors, services
+from nova_lite.notifications.port import NOBODY, Notifications
+from nova_lite.notifications.sender import Sender
 from nova_lite.ops import idempotency, interfaces
 from nova_lite.ops.base import Deps, wake
 from nova_lite.ops.limits import limits
 from nova_lite.ops.volumes import extended
-from nova_lite.rpc import versions
+from nova_lite.rpc import notifier, versions
 from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.conductor import ConductorClient
+from nova_lite.rpc.notifier import Notifier
 from nova_lite.rpc.server import Server as RpcServer
 from nova_lite.rpc.transport import get_transport
 from nova_lite.scheduler.foresight import Foresight
@@ -115,6 +118,14 @@ class Program:
         return volume_client(self.conf, self.db, self.images)
 
     @cached_property
+    def notifications(self) -> Notifications:
+        """Has others told of what happens, if somebody wants that."""
+        if not notifier.drivers(self.conf):
+            return NOBODY
+        from nova_lite.notifications.recorder import Recorder
+        return Recorder(self.conf)
+
+    @cached_property
     def foresight(self) -> Foresight:
         """The scheduler, for dry runs."""
         return Foresight(self.conf)
@@ -124,7 +135,8 @@ class Program:
         """For the handlers of the API."""
         made = Services(db=self.db, conductor=self.conductor, images=self.images, conf=self.conf, policy=self.policy,
                         compute=self.compute, identity=identity_client(self.conf), volumes=self.volumes,
-                        networks=self.networks, foresight=self.foresight, limits=limits(self.conf))
+                        networks=self.networks, foresight=self.foresight, limits=limits(self.conf),
+                        notifications=self.notifications)
         self.volumes.when_extended(lambda server, volume: extended(made, service_context(), server, volume))
         return made
 
@@ -197,9 +209,11 @@ def conductor_parts(program: Program) -> list[Part]:
     from nova_lite.scheduler.place import Scheduler
     conf = program.conf
     deps = ConductorDeps(conf=conf, db=program.db, compute=program.compute, scheduler=Scheduler(conf), name=conf.host,
-                         images=program.images, volumes=program.volumes, networks=program.networks)
+                         images=program.images, volumes=program.volumes, networks=program.networks,
+                         notifications=program.notifications)
+    sender = None if program.notifications is NOBODY else Sender(conf, program.db, lambda: Notifier(conf))
     manager = ConductorManager(deps, lambda endpoint: program.listen('conductor', conf.host, endpoint),
-                               versions.SERVICE_VERSION)
+                               versions.SERVICE_VERSION, sender)
     return [Part(manager, lambda: conf.conductor.workers or os.cpu_count() or 1, outlasts=True)]
 
 

@@ -34,6 +34,7 @@ class Delete:
                 return host
         if supplies.giving_back(work):
             return HERE
+        work.deps.notifications.begun(work, self.step, HERE)
         base.remove(work)
         for host in left:
             work.note('conductor_delete', 'Success', f'Host {host} is down; it removes the guest when it is back.')

@@ -7,8 +7,9 @@ from typing import Any
 
 from nova_lite.conductor import power_sync
 from nova_lite.conductor.work import Deps
-from nova_lite.db.queries import hosts, operations, placed
+from nova_lite.db.queries import hosts, operations, placed, services
 from nova_lite.model import times
+from nova_lite.model.services import COMPUTE
 from nova_lite.objects.host import HostReport
 
 #: How long a guest may be where no server is before its host is told.
@@ -43,7 +44,8 @@ def report_host(deps: Deps, report: HostReport, resume: Callable[[str], None],
 def _record(conn: Any, deps: Deps, heard: hosts.Report, busy_with: list[str] | None,
             now: datetime.datetime) -> list[str]:
     """Write the heartbeat down; the operations that are to be begun again."""
-    hosts.heard(conn, heard, now)
+    if hosts.heard(conn, heard, now):
+        deps.notifications.thing(conn, 'service.create', services.get_by_host(conn, heard.host, COMPUTE).id)
     if busy_with is None:
         return [*operations.orphaned(conn, heard.host, now), *operations.waiting(conn, 'build', RESUMED)]
     if busy_with:
@@ -64,8 +66,10 @@ def _values(report: HostReport) -> dict[str, Any]:
         'disk_available_least', *RESOURCES)}
     # An older host does not say.
     values['capabilities'] = report.capabilities if report.obj_attr_is_set('capabilities') else None
+    values['rates'] = {}
     for name in RESOURCES:
         reserved = report.reserved.get(name, 0)
         ratio = report.ratios.get(name, 1.0)
         values[f'{name}_limit'] = max(0, int((values[name] - reserved) * ratio))
+        values['rates'][name] = [reserved, ratio]
     return values

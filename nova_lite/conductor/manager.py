@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from oslo_service.backend.base import ServiceBase
 
@@ -16,6 +16,7 @@ from nova_lite.conductor.service import ConductorEndpoint
 from nova_lite.conductor.sweeper import Sweeper
 from nova_lite.conductor.work import Deps
 from nova_lite.db.queries import services
+from nova_lite.notifications.sender import Sender
 
 LOG = logging.getLogger(__name__)
 BINARY = 'nova-conductor'
@@ -37,19 +38,23 @@ class Listener(Protocol):
 class ConductorManager(ServiceBase):
     """Listens, sweeps and says that it is alive.
 
+    ``sender`` is there if notifications are sent.
     ``deps`` have the name of the worker process from ``start`` on.
     ``listen(endpoint)`` makes the RPC server. It is called in ``start``, thus in the worker process: a
     connection must not cross a fork.
     """
 
-    def __init__(self, deps: Deps, listen: Callable[[ConductorEndpoint], Listener], version: int) -> None:
+    def __init__(self, deps: Deps, listen: Callable[[ConductorEndpoint], Listener], version: int,
+                 sender: Sender | None = None) -> None:
         self._deps = deps
         self._conf = deps.conf
         self._db = deps.db
         self._listen = listen
         self._version = version
+        self._sender = sender
         self._listener: Listener | None = None
         self._sweeper: Sweeper | None = None
+        self._mirror: Any = None
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -64,6 +69,11 @@ class ConductorManager(ServiceBase):
         self._listener.start()
         self._sweeper = Sweeper(self._conf, runner)
         self._sweeper.start()
+        if self._sender is not None:
+            self._sender.start()
+        self._mirror = _mirror(deps)
+        if self._mirror is not None:
+            self._mirror.start()
         LOG.info('%s takes work.', BINARY)
 
     def stop(self) -> None:
@@ -71,6 +81,10 @@ class ConductorManager(ServiceBase):
         self._stopping.set()
         if self._sweeper is not None:
             self._sweeper.stop()
+        if self._sender is not None:
+            self._sender.stop()
+        if self._mirror is not None:
+            self._mirror.stop()
         if self._listener is not None:
             self._listener.stop()
 
@@ -80,6 +94,10 @@ class ConductorManager(ServiceBase):
             self._listener.wait()
         if self._sweeper is not None:
             self._sweeper.wait()
+        if self._sender is not None:
+            self._sender.wait()
+        if self._mirror is not None:
+            self._mirror.wait()
 
     def reset(self) -> None:
         """Read changed options: those that are read once are the filters."""
@@ -99,5 +117,19 @@ class ConductorManager(ServiceBase):
 
     def _say_alive(self, registered: bool) -> bool:
         if not registered or not self._db.transaction(services.heartbeat, self._conf.host, BINARY):
-            self._db.transaction(services.register, self._conf.host, BINARY, self._version)
+            self._db.transaction(self._register)
         return True
+
+    def _register(self, conn: Any) -> None:
+        row = services.register(conn, self._conf.host, BINARY, self._version)
+        if row.created_at == row.last_seen_at:
+            self._deps.notifications.thing(conn, 'service.create', row.id)
+
+
+def _mirror(deps: Deps) -> Any:
+    """What tells Placement of what there is, None if nobody wants that; who does not is spared the import."""
+    if not deps.conf.placement.mirror:
+        return None
+    from nova_lite.clients.placement import Placement
+    from nova_lite.conductor.mirror import Mirror
+    return Mirror(deps, Placement(deps.conf))

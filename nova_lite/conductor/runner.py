@@ -168,6 +168,8 @@ class Runner:
         except errors.Unavailable as error:
             LOG.warning('Operation %s (%s) of server %s waits for another service: %s', operation.id, operation.step,
                         operation.server_uuid, error)
+            until = self._deps.soon(times.utcnow(), operation.attempt - work.attempts_before(operation.params))
+            self._deps.db.transaction(operations.postpone, operation.id, operation.attempt, until)
         else:
             if not self.report(errand.context, report) and report.outcome == 'succeeded':
                 self._retract(errand, report)
@@ -205,7 +207,7 @@ class Runner:
             known = {'code': 500, 'message': str(error), 'details': ''}
             if operation.attempt < self._deps.conf.conductor.operation_attempts:
                 self._deps.db.transaction(operations.put_back, operation, operation.params,
-                                          self._deps.lease(now, operation.attempt), now)
+                                          self._deps.soon(now, operation.attempt), now)
             else:
                 self._deps.db.transaction(operations.finish, operation, now, known)
             return
@@ -238,8 +240,9 @@ class Runner:
         host = kind.assign(found)
         if host is None:
             return _following(found)
-        host = host or self._deps.name
         step = found.step or kind.step
+        self._deps.notifications.begun(found, step, host)
+        host = host or self._deps.name
         operations.hand_over(conn, operation, host, step, found.params)
         return Errand(host, work.operation_message(operation, step, found.params),
                       work.server_message(self._deps.conf, found.server, found.params),

@@ -18,12 +18,15 @@ from nova_lite.db.queries import actions, consoles, hosts, migrations, operation
 from nova_lite.model import quotas as quota_model
 from nova_lite.model import states, times
 from nova_lite.model.power import Power
+from nova_lite.notifications.port import NOBODY, Notifications
 from nova_lite.objects.operation import Operation, OperationReport
 from nova_lite.objects.server import Server, of_row
 from nova_lite.scheduler.place import Scheduler
 
 #: Seconds between two attempts at most, whatever the back-off says.
 LONGEST_LEASE = 240.0
+#: Seconds until another service that did not answer is asked again, before the pauses are those of leases.
+BUSY = (2.0, 10.0)
 #: The parameter that lists (last attempt, whether it was done) of each step that is over.
 PASSED = 'passed'
 
@@ -51,11 +54,18 @@ class Deps:
     images: ImageClient
     volumes: VolumeClient = field(default_factory=no_volumes, kw_only=True)
     networks: NetworkClient = field(default_factory=NoNetworks, kw_only=True)
+    notifications: Notifications = field(default=NOBODY, kw_only=True)
 
     def lease(self, now: datetime.datetime, attempt: int = 1) -> datetime.datetime:
         """When an attempt that begins now may be taken over: later with each attempt."""
         first = float(self.conf.conductor.operation_lease)
         return now + datetime.timedelta(seconds=min(first * 2 ** min(attempt - 1, 10), max(first, LONGEST_LEASE)))
+
+    def soon(self, now: datetime.datetime, tries: int) -> datetime.datetime:
+        """When to ask another service again that has not answered so often: at first it may only be busy."""
+        if tries <= len(BUSY):
+            return now + datetime.timedelta(seconds=BUSY[tries - 1])
+        return self.lease(now, tries - len(BUSY))
 
     def alive_since(self, now: datetime.datetime) -> datetime.datetime:
         """A host not heard since then is down."""
@@ -92,6 +102,8 @@ class Work:
 
     def pass_on(self, taken: bool, last: int | None = None) -> None:
         """All attempts up to ``last``, or up to now, were of a step that is over; ``taken`` if it counts as done."""
+        if taken:
+            self.deps.notifications.passed(self)
         last = self.operation.attempt if last is None else last
         if last > attempts_before(self.params):
             self.params[PASSED] = [*self.params.get(PASSED, ()), [last, taken]]
@@ -106,23 +118,27 @@ class Work:
         """Change the server; who was let to its consoles on a host that it leaves is so no more."""
         if self.server.host not in (None, values.get('host', self.server.host)):
             consoles.forget(self.conn, self.server.uuid)
+        self.deps.notifications.changing(self, values)
         servers.update(self.conn, self.server.uuid, updated_at=self.now, **values)
         vars(self.server).update(values)
 
     def done(self) -> None:
         """End the operation well."""
+        self.deps.notifications.over(self)
         operations.finish(self.conn, self.operation, self.now)
         self.ended = True
         self._close(None)
 
     def fail(self, error: Mapping[str, Any]) -> None:
         """End the operation badly; the server is the caller's business."""
+        self.deps.notifications.over(self, error)
         operations.finish(self.conn, self.operation, self.now, error)
         self.ended = True
         self._close('Error')
 
     def then(self, kind: str, params: Mapping[str, Any]) -> None:
         """End the operation well, and let one of another kind bring its action to an end."""
+        self.deps.notifications.over(self)
         operations.finish(self.conn, self.operation, self.now)
         row = operations.successor(self.operation, kind, params, self.now, self.now)
         operations.insert(self.conn, [{**row, 'action_id': self.operation.action_id}])

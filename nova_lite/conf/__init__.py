@@ -34,7 +34,9 @@ from nova_lite.conf import (
     mks,
     moves,
     neutron,
+    notifications,
     opentelemetry,
+    placement,
     profiler,
     profiler_otlp,
     proxies,
@@ -58,8 +60,8 @@ PROJECT = 'nova'
 MODULES: tuple[ModuleType, ...] = (
     base, daemons, block_devices, compute, moves, proxies, rpc, usage,
     api, cinder, disk_devices, metadata, conductor, console, consoles, embedded, fake, filter_scheduler, glance,
-    image_cache, keystone, libvirt, mks, neutron, opentelemetry, profiler, profiler_otlp, quota, retention,
-    scheduler, serial_console, service_user, spice, upgrade_levels, vnc,
+    image_cache, keystone, libvirt, mks, neutron, notifications, opentelemetry, placement, profiler, profiler_otlp,
+    quota, retention, scheduler, serial_console, service_user, spice, upgrade_levels, vnc,
     workarounds, wsgi,
 )
 

@@ -23,7 +23,8 @@ NAMESPACES = (
     'oslo.reports', 'oslo.limit', 'keystonemiddleware.auth_token',
 )
 # Which further options these sections take depends on their auth_type.
-AUTH_SECTIONS = ('keystone_authtoken', 'service_user', 'glance', 'keystone', 'neutron', 'cinder', 'oslo_limit')
+AUTH_SECTIONS = (
+    'keystone_authtoken', 'service_user', 'glance', 'keystone', 'neutron', 'cinder', 'placement', 'oslo_limit')
 
 # The file and the reason in what oslo.config says of a value.
 _WRONG_VALUE = re.compile(r"Value for option .*detail='(.*)'\) is not valid: (.*)", re.DOTALL)
@@ -87,14 +88,19 @@ def unknown_options(conf: cfg.ConfigOpts) -> list[Unknown]:
     """What the files of ``conf`` set and no registered or registrable option matches."""
     present = [(str(path), group, name) for path in _files(conf) for group, name in _names(path)]
     known = _registered(conf)
-    if all(name in known.get(group, ()) for _, group, name in present):
+
+    def is_read(group: str, name: str) -> bool:
+        switch, _ = dead.IDLE.get(group, (name, None))
+        return name in known.get(group, ()) and (name == switch or bool(conf[group][switch]))
+
+    if all(is_read(group, name) for _, group, name in present):
         return []
     _add(known, _of_libraries())
     for section in AUTH_SECTIONS:
         if any(group == section for _, group, _ in present):
             known.setdefault(section, set()).update(_of_auth_plugin(conf, section))
     return [Unknown(path, group, name, _suggest(known, group, name))
-            for path, group, name in present if name not in known.get(group, ())]
+            for path, group, name in present if not is_read(group, name)]
 
 
 def _files(conf: cfg.ConfigOpts) -> list[Path]:

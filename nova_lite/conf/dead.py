@@ -21,7 +21,6 @@ GROUPS = {
     'os_vif_linux_bridge': 'interfaces are not plugged by os-vif',
     'os_vif_ovs': 'interfaces are not plugged by os-vif',
     'pci': 'no PCI devices are handed through',
-    'placement': _NO_PLACEMENT,
     'placement_database': _NO_PLACEMENT,
     'privsep_entrypoint': _NO_ROOT,
     'vif_plug_linux_bridge_privileged': 'interfaces are not plugged by os-vif',
@@ -29,6 +28,9 @@ GROUPS = {
     'vmware': 'there is no driver for vSphere',
     'zvm': 'there is no driver for z/VM',
 }
+
+#: Groups of ours of which nothing is read while this option of theirs is off.
+IDLE = {'placement': ('mirror', f'{_NO_PLACEMENT}; it is told of them with [placement] mirror = true')}
 
 #: Single options.
 OPTIONS = {
@@ -55,4 +57,4 @@ OPTIONS = {
 
 def reason(group: str, name: str) -> str | None:
     """Why nothing reads an option that means something to Nova."""
-    return OPTIONS.get((group, name)) or GROUPS.get(group)
+    return OPTIONS.get((group, name)) or GROUPS.get(group) or IDLE.get(group, ('', None))[1]

@@ -33,15 +33,59 @@ class Order:
     tie: sa.ColumnElement[Any]
     default: Sequence[tuple[str, str]]
     keys: Mapping[str, sa.ColumnElement[Any]]
+    # Keys that come before the tie: of a large table where many rows have the same value of the first key.
+    then: Sequence[str] = ()
+
+
+Way = Sequence[sa.ColumnElement[bool]]
 
 
 def select_page(conn: Conn, statement: sa.Select[Any], order: Order, page: Page,
                 *scope: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """The statement for one page; a marker outside of ``scope`` is not found."""
+    return _ordered(conn, statement.where(*_only(ways_behind(conn, order, page, *scope))), order, page)
+
+
+def select_page_of(conn: Conn, statement: sa.Select[Any], order: Order, page: Page, ways: Sequence[Way],
+                   index: str | None = None) -> sa.Select[Any]:
+    """The statement for one page of the rows that meet all conditions of any of ``ways``, none of which overlap.
+
+    Each way is a stretch of an index and is read no farther than the page needs, which no database does for OR.
+    ``index`` is the one for MariaDB, which often prefers to sort all rows.
+    """
+    table = order.tie.table
+    hinted = statement if index is None else statement.with_hint(table, f'FORCE INDEX ({index})', conn.dialect.name)
+    if len(ways) == 1 or page.limit is None:
+        return _ordered(conn, hinted.where(*_only(ways)), order, page)
+    parts = [_ordered(conn, hinted.with_only_columns(order.tie).where(*way), order, page).subquery(f'part_{number}')
+             for number, way in enumerate(ways)]
+    found = sa.union_all(*(sa.select(part.c[order.tie.name]) for part in parts)).subquery('found')
+    return _ordered(conn, statement.join(found, order.tie == found.c[order.tie.name]), order, page)
+
+
+def ways_behind(conn: Conn, order: Order, page: Page, *scope: sa.ColumnElement[bool]) -> list[Way]:
+    """The rows behind the marker; one way without conditions if there is no marker."""
+    if page.marker is None:
+        return [()]
     keys = _sort_keys(order, tuple(map(tuple, page.sort)))
-    if page.marker is not None:
-        values = _marker_values(conn, order, page.marker, keys, scope)
-        statement = statement.where(*_after(order, keys, values))
+    values = _marker_values(conn, order, page.marker, keys, scope)
+    if not order.then or len(keys) < 3:
+        return [_after(order, keys, values)]
+    # A single condition would have the database walk through all rows with the marker's first value.
+    (first, down), value = keys[0], values[0]
+    ways: list[Way] = [(first.is_(None) if value is None else first == value, *_after(order, keys[1:], values[1:]))]
+    if value is None:
+        return ways if down else [*ways, (first.is_not(None),)]
+    ways.append((first < value if down else first > value,))
+    return [*ways, (first.is_(None),)] if down and first.nullable else ways
+
+
+def _only(ways: Sequence[Way]) -> Way:
+    """One way that stands for all."""
+    return ways[0] if len(ways) == 1 else (sa.or_(*(sa.and_(sa.true(), *way) for way in ways)),)
+
+
+def _ordered(conn: Conn, statement: sa.Select[Any], order: Order, page: Page) -> sa.Select[Any]:
     statement = statement.order_by(*ordering(conn.dialect.name, order, page))
     return statement if page.limit is None else statement.limit(page.limit)
 
@@ -63,8 +107,11 @@ def _sort_keys(order: Order, sort: tuple[Any, ...]) -> tuple[tuple[Any, bool], .
         if name not in order.keys:
             raise errors.Invalid(f'A list cannot be sorted by {name}.')
         keys.setdefault(order.keys[name], direction == 'desc')
-    # The tie-breaker goes the way of the last key, so that one index serves both.
-    keys.setdefault(order.tie, next(reversed(keys.values())) if keys else False)
+    # What breaks ties goes the way of the last key, so that one index serves both.
+    down = next(reversed(keys.values())) if keys else False
+    for column in (*(order.keys[name] for name in order.then), order.tie):
+        if not any(key.unique or key.primary_key for key in keys):
+            keys.setdefault(column, down)
     return tuple(keys.items())
 
 
@@ -77,12 +124,14 @@ def _order_by(column: Any, down: bool, postgresql: bool) -> Any:
 
 
 def _marker_values(conn: Conn, order: Order, marker: str, keys: Sequence[tuple[Any, bool]],
-                   scope: Sequence[sa.ColumnElement[bool]]) -> sa.Row[Any]:
+                   scope: Sequence[sa.ColumnElement[bool]]) -> list[Any]:
     statement = sa.select(*(column for column, _ in keys)).where(order.marker == marker, *scope)
     row = conn.execute(statement).first()
     if row is None:
         raise errors.MarkerNotFound(marker=marker)
-    return row
+    # A bare True cannot be compared with ``<``.
+    return [None if value is None else sa.literal(value, column.type)
+            for value, (column, _) in zip(row, keys, strict=True)]
 
 
 def _after(order: Order, keys: Sequence[tuple[Any, bool]], values: Sequence[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ matcher needs ages for, either: what is refused here never reaches a database.
 """
 
 import functools
+import itertools
 import re
 
 import sqlalchemy as sa
@@ -83,6 +84,24 @@ def matches(pattern: str, value: str | None) -> bool | None:
 
 
 def condition(column: sa.ColumnElement[str], name: str, pattern: str) -> sa.ColumnElement[bool]:
-    """``column`` contains a match of ``pattern``."""
-    check(name, pattern)
-    return column.regexp_match(str(pattern))
+    """``column`` contains a match of ``pattern``; what a pattern fixes of the beginning is a stretch of an index."""
+    start = _fixed_start(check(name, pattern))
+    matching = column.regexp_match(str(pattern))
+    if not start:
+        return matching
+    after = start[:-1] + chr(ord(start[-1]) + 1)
+    return sa.and_(column >= start, column < after, matching)
+
+
+def _fixed_start(tokens: list[str]) -> str:
+    """What every match begins with, at the beginning of the value; empty if there is no such text."""
+    if tokens[:1] != ['^'] or '|' in tokens:
+        return ''
+    found = ''
+    for token, following in itertools.pairwise([*tokens[1:], '']):
+        literal = token[1] if re.fullmatch(r'\\[^0-9A-Za-z]', token) else token
+        if len(literal) > 1 or (literal == token and token in '.^$()[]{}*+?|') or following[:1] in tuple('*+?{'):
+            break
+        found += literal
+    # What comes after these in the order of characters is no character.
+    return '' if found[-1:] in ('\ud7ff', '\U0010ffff') else found

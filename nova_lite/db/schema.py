@@ -16,7 +16,8 @@ from nova_lite import errors
 from nova_lite.db.engine import Conn, Contended, Database
 
 # Every revision in its order; a test compares this with the scripts.
-REVISIONS = ('0001', '0002', '0003', '0004', '0005', '0006', '0007', '0008', '0009', '0010', '0011')
+REVISIONS = ('0001', '0002', '0003', '0004', '0005', '0006', '0007', '0008', '0009', '0010', '0011', '0012',
+             '0013', '0014')
 STAMP = sa.table('alembic_version', sa.column('version_num', sa.String(32)))
 # Any number, as long as it is always the same.
 _POSTGRESQL_LOCK = 0x6E6F7661

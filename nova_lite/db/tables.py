@@ -116,6 +116,7 @@ hosts = _table(
     sa.Column('vcpus_limit', sa.Integer, nullable=False),
     sa.Column('memory_mb_limit', sa.Integer, nullable=False),
     sa.Column('local_gb_limit', sa.Integer, nullable=False),
+    sa.Column('rates', Json),                                # {resource: [reserved, ratio]} of these; null if unknown
     # What is given away: changed only in the transaction that changes `allocations`.
     sa.Column('vcpus_used', sa.Integer, nullable=False),
     sa.Column('memory_mb_used', sa.Integer, nullable=False),
@@ -137,6 +138,23 @@ allocations = _table(
     sa.Column('memory_mb', sa.Integer, nullable=False),
     sa.Column('local_gb', sa.Integer, nullable=False),
     sa.Column('created_at', Time, nullable=False),
+)
+
+# What Placement was told last, if there is one: the difference to the tables above is what it has to be told.
+mirrored_hosts = _table(
+    'mirrored_hosts',
+    sa.Column('uuid', Uuid(), primary_key=True),
+    sa.Column('digest', Name(64), nullable=False),           # of all that it was told of the host
+    sa.Column('checked_at', Time, nullable=False),
+)
+
+mirrored_allocations = _table(
+    'mirrored_allocations',
+    sa.Column('server_uuid', Uuid(), primary_key=True),
+    sa.Column('host_uuid', Uuid(), primary_key=True, index=True),
+    sa.Column('vcpus', sa.Integer, nullable=False),
+    sa.Column('memory_mb', sa.Integer, nullable=False),
+    sa.Column('local_gb', sa.Integer, nullable=False),
 )
 
 aggregates = _table(
@@ -215,15 +233,17 @@ servers = _table(
 sa.Index('ix_servers_project_page',
          servers.c.deleted, servers.c.project_id, servers.c.created_at, servers.c.id)
 sa.Index('ix_servers_page', servers.c.deleted, servers.c.created_at, servers.c.id)
-sa.Index('ix_servers_host', servers.c.host, servers.c.deleted)
 sa.Index('ix_servers_busy', servers.c.host, servers.c.task_state,
          postgresql_where=servers.c.task_state.is_not(None), sqlite_where=servers.c.task_state.is_not(None))
-sa.Index('ix_servers_name', servers.c.deleted, servers.c.name, servers.c.id)
-sa.Index('ix_servers_state', servers.c.vm_state, servers.c.deleted, servers.c.created_at, servers.c.id)
-sa.Index('ix_servers_user', servers.c.user_id, servers.c.deleted, servers.c.created_at, servers.c.id)
-sa.Index('ix_servers_image', servers.c.image_ref, servers.c.deleted, servers.c.created_at, servers.c.id)
-sa.Index('ix_servers_updated', servers.c.updated_at)
-sa.Index('ix_servers_flavor', servers.c.flavor_id, servers.c.deleted)
+# Whatever a list can be sorted by or narrowed to: each gives a page, in its order or of one value the newest first.
+for _column in (servers.c[name] for name in (
+        'access_ip_v4', 'access_ip_v6', 'availability_zone', 'config_drive', 'description', 'disk_config', 'flavor_id',
+        'host', 'hostname', 'image_ref', 'kernel_id', 'key_name', 'launch_index', 'launched_at', 'locked', 'locked_by',
+        'name', 'node', 'power_state', 'progress', 'ramdisk_id', 'root_device_name', 'task_state', 'terminated_at',
+        'updated_at', 'user_id', 'vm_state')):
+    # NULL is the smallest value in every list, and PostgreSQL alone takes it for the largest.
+    sa.Index(f'ix_servers_by_{_column.name}', servers.c.deleted, _column, servers.c.created_at, servers.c.id,
+             postgresql_ops={_column.name: 'NULLS FIRST'} if _column.nullable else {})
 
 server_tags = _table(
     'server_tags',
@@ -294,6 +314,28 @@ idempotency_keys = _table(
     sa.Column('held_until', Time),
     sa.Column('answer', Text),
     sa.Column('created_at', Time, nullable=False, index=True),
+)
+
+# Notifications on their way to the broker, in the order in which they were written; a row goes once the broker has it.
+notifications = _table(
+    'notifications',
+    sa.Column('id', Id, primary_key=True),
+    sa.Column('message_id', Uuid(), nullable=False),         # stays the same if it is sent again
+    sa.Column('versioned', sa.Boolean, nullable=False),
+    sa.Column('event_type', Name(), nullable=False),
+    sa.Column('priority', Name(16), nullable=False),         # INFO, ERROR …
+    sa.Column('publisher_id', Name(), nullable=False),       # program:host
+    sa.Column('payload', Json, nullable=False),
+    sa.Column('context', Json, nullable=False),              # who caused it: request_id, user_id, project_id
+    sa.Column('created_at', Time, nullable=False),
+)
+
+# What only one process does at a time, and until when.
+leases = _table(
+    'leases',
+    sa.Column('name', Name(32), primary_key=True),
+    sa.Column('owner', Name(), nullable=False),
+    sa.Column('held_until', Time, nullable=False),
 )
 
 # One row for each project, so that a request books all that it needs, or nothing, in one statement.

@@ -4,7 +4,8 @@
 A host is in one zone, and does not change it while it has servers: they were promised theirs.
 """
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +35,12 @@ class MoveHost:
 
 def create(deps: Any, name: str, zone: str | None) -> Any:
     """The new aggregate's row."""
-    return _unique(deps, name, lambda conn: _get(conn, rows.create(conn, name, {} if zone is None else {ZONE: zone})))
+    def store(conn: Any) -> Any:
+        aggregate_id = rows.create(conn, name, {} if zone is None else {ZONE: zone})
+        with _told(deps, conn, 'create', aggregate_id):
+            return _get(conn, aggregate_id)
+
+    return _unique(deps, name, store)
 
 
 def change(deps: Any, command: ChangeAggregate) -> Any:
@@ -45,12 +51,22 @@ def change(deps: Any, command: ChangeAggregate) -> Any:
             _check_zone(conn, deps.conf, aggregate, rows.members(conn, [aggregate.id])[aggregate.id],
                         command.metadata[ZONE], errors.Invalid)
         if command.name is not None:
-            rows.rename(conn, aggregate.id, command.name)
+            with _told(deps, conn, 'update_prop', aggregate.id):
+                rows.rename(conn, aggregate.id, command.name)
         if command.metadata:
-            rows.change_metadata(conn, aggregate.id, lambda old: _merged(old, command.metadata))
+            with _told(deps, conn, 'update_metadata', aggregate.id):
+                rows.change_metadata(conn, aggregate.id, lambda old: _merged(old, command.metadata))
         return _get(conn, aggregate.id)
 
     return _unique(deps, command.name, store)
+
+
+@contextlib.contextmanager
+def _told(deps: Any, conn: Any, event: str, aggregate_id: int) -> Iterator[None]:
+    """Have others told before and after."""
+    deps.notifications.thing(conn, f'aggregate.{event}.start', aggregate_id)
+    yield
+    deps.notifications.thing(conn, f'aggregate.{event}.end', aggregate_id)
 
 
 def _merged(old: Mapping[str, str], new: Mapping[str, str | None]) -> dict[str, str]:
@@ -71,6 +87,8 @@ def delete(deps: Any, aggregate_id: int) -> None:
         count = len(rows.members(conn, [aggregate.id])[aggregate.id])
         if count:
             raise errors.Invalid(reason=f'Aggregate {aggregate.name} has {count} hosts; take them out first.')
+        for phase in ('start', 'end'):
+            deps.notifications.thing(conn, f'aggregate.delete.{phase}', aggregate.id)
         rows.delete(conn, aggregate.id)
 
     deps.db.transaction(remove)
@@ -85,7 +103,8 @@ def add_host(deps: Any, command: MoveHost) -> Any:
         zone = aggregate.metadata.get(ZONE)
         if zone is not None:
             _check_zone(conn, deps.conf, aggregate, [command.host], zone, errors.Conflict)
-        rows.add_host(conn, aggregate.id, command.host)
+        with _told(deps, conn, 'add_host', aggregate.id):
+            rows.add_host(conn, aggregate.id, command.host)
         return _get(conn, aggregate.id)
 
     return deps.db.transaction(store)
@@ -98,7 +117,8 @@ def remove_host(deps: Any, command: MoveHost) -> Any:
         if command.host not in members:
             raise errors.AggregateHostNotFound(host=command.host, aggregate=aggregate.name)
         _check_zone(conn, deps.conf, aggregate, [command.host], None, errors.Conflict)
-        rows.remove_host(conn, aggregate.id, command.host)
+        with _told(deps, conn, 'remove_host', aggregate.id):
+            rows.remove_host(conn, aggregate.id, command.host)
         return _get(conn, aggregate.id)
 
     return deps.db.transaction(store)

@@ -19,6 +19,7 @@ from nova_lite.clients.volume import VolumeClient, no_volumes
 from nova_lite.db.engine import Database
 from nova_lite.db.queries import actions, capabilities, operations, servers
 from nova_lite.model import states, times
+from nova_lite.notifications.port import NOBODY, Notifications
 from nova_lite.ops.limits import Limits
 
 LOG = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Deps:
     limits: Limits = field(kw_only=True)
     volumes: VolumeClient = field(default_factory=no_volumes, kw_only=True)
     networks: NetworkClient = field(default_factory=NoNetworks, kw_only=True)
+    notifications: Notifications = field(default=NOBODY, kw_only=True)
 
 
 def wake(deps: Deps, context: RequestContext, operation_ids: Iterable[str]) -> None:
@@ -110,6 +112,7 @@ def begin(deps: Deps, context: RequestContext, server: Any, act: Act, *, overrid
     if act.needs:
         judge(act.transition, server, override_lock)
         require(deps, server, act.needs, act.action)
+    prepare = deps.notifications.accepting(context, server, act.kind, prepare)
     operation_id = deps.db.transaction(accept, context, server, act, override_lock, params or {}, prepare)
     wake(deps, context, (operation_id,))
     return operation_id

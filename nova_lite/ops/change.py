@@ -109,6 +109,7 @@ def update(deps: Deps, context: RequestContext, command: UpdateServer) -> Any:
             _check_zone(servers.lock(conn, command.server.uuid, _ZONES), pinned)
         if values:
             servers.update_if(conn, command.server.uuid, {'deleted': False}, **values)
+            deps.notifications.updated(conn, context, command.server)
         return servers.get(conn, command.server.uuid)
 
     return deps.db.transaction(store)
@@ -134,6 +135,7 @@ def lock(deps: Deps, context: RequestContext, command: LockServer) -> None:
         actions.finish(conn, actions.insert(conn, action_row(context, server.uuid, 'lock')))
         servers.update(conn, server.uuid, locked=True, locked_by='owner' if owner else 'admin',
                        locked_reason=command.reason)
+        deps.notifications.server(conn, context, 'instance.lock', server.uuid)
 
     deps.db.transaction(store)
 
@@ -146,6 +148,7 @@ def unlock(deps: Deps, context: RequestContext, command: UnlockServer) -> None:
             raise errors.Forbidden(action=UNLOCK_OVERRIDE)
         actions.finish(conn, actions.insert(conn, action_row(context, server.uuid, 'unlock')))
         servers.update(conn, server.uuid, locked=False, locked_by=None, locked_reason=None)
+        deps.notifications.server(conn, context, 'instance.unlock', server.uuid)
 
     deps.db.transaction(store)
 
@@ -160,6 +163,7 @@ def reset_state(deps: Deps, context: RequestContext, command: ResetServerState) 
             quotas.give_back(conn, server.project_id, {resource: -amount for resource, amount in use.items()})
         servers.update(conn, server.uuid, vm_state=states.RESET_STATES[command.state], task_state=None,
                        deleted_at=None)
+        deps.notifications.updated(conn, context, server)
 
     deps.db.transaction(store)
 
@@ -175,7 +179,7 @@ def set_metadata(deps: Deps, context: RequestContext, command: SetMetadata) -> d
         check_metadata(new, limit)
         return new
 
-    return _change_metadata(deps, command.server, command.override_lock, merge)
+    return _change_metadata(deps, context, command.server, command.override_lock, merge)
 
 
 def delete_metadata_item(deps: Deps, context: RequestContext, command: DeleteMetadataItem) -> None:
@@ -185,7 +189,7 @@ def delete_metadata_item(deps: Deps, context: RequestContext, command: DeleteMet
             raise errors.MetadataItemNotFound(server=command.server.uuid, key=command.key)
         return {key: value for key, value in old.items() if key != command.key}
 
-    _change_metadata(deps, command.server, command.override_lock, without)
+    _change_metadata(deps, context, command.server, command.override_lock, without)
 
 
 def check_metadata(items: Mapping[str, str], limit: int) -> None:
@@ -194,11 +198,16 @@ def check_metadata(items: Mapping[str, str], limit: int) -> None:
         raise errors.OverQuota(resource='metadata_items', requested=len(items), used=0, limit=limit)
 
 
-def _change_metadata(deps: Deps, server: Any, override_lock: bool,
+def _change_metadata(deps: Deps, context: RequestContext, server: Any, override_lock: bool,
                      merge: Callable[[Mapping[str, str]], dict[str, str]]) -> dict[str, str]:
     judge('metadata', server, override_lock)
-    changed: dict[str, str] = deps.db.transaction(servers.change, server.uuid, 'metadata', merge)
-    return changed
+
+    def store(conn: Any) -> dict[str, str]:
+        changed: dict[str, str] = servers.change(conn, server.uuid, 'metadata', merge)
+        deps.notifications.updated(conn, context, server)
+        return changed
+
+    return deps.db.transaction(store)
 
 
 def replace_tags(deps: Deps, context: RequestContext, command: ReplaceTags) -> list[str]:
@@ -209,6 +218,7 @@ def replace_tags(deps: Deps, context: RequestContext, command: ReplaceTags) -> l
     def store(conn: Any) -> None:
         servers.lock(conn, command.server.uuid, NEEDED)
         tags.replace(conn, command.server.uuid, wanted)
+        deps.notifications.updated(conn, context, command.server)
 
     deps.db.transaction(store)
     return wanted
@@ -225,6 +235,7 @@ def add_tag(deps: Deps, context: RequestContext, command: AddTag) -> bool:
             return False
         _check_tags(command.server, len(present) + 1)
         tags.add(conn, command.server.uuid, [command.tag])
+        deps.notifications.updated(conn, context, command.server)
         return True
 
     return deps.db.transaction(store)
@@ -233,8 +244,13 @@ def add_tag(deps: Deps, context: RequestContext, command: AddTag) -> bool:
 def delete_tag(deps: Deps, context: RequestContext, command: DeleteTag) -> None:
     """Take the tag away, or ``TagNotFound``."""
     _check_tags(command.server)
-    if not deps.db.transaction(tags.delete, command.server.uuid, command.tag):
-        raise errors.TagNotFound(server=command.server.uuid, tag=command.tag)
+
+    def store(conn: Any) -> None:
+        if not tags.delete(conn, command.server.uuid, command.tag):
+            raise errors.TagNotFound(server=command.server.uuid, tag=command.tag)
+        deps.notifications.updated(conn, context, command.server)
+
+    deps.db.transaction(store)
 
 
 def _check_tags(server: Any, count: int = 0) -> None:

@@ -78,15 +78,20 @@ def create(deps: Deps, context: RequestContext, command: CreateServers) -> Creat
     """Accept the request; all servers of it, or an error and none."""
     template, owner = prepare(deps, context, command)
     with create_volumes.taken(deps, context, template.get(_WISHES, ()), template['root_device_name']) as volumes:
-        created, operation_ids = deps.db.transaction(_store_with, volumes, context, command, template, owner)
+        created, operation_ids = deps.db.transaction(
+            _store_with, deps, volumes, context, command, template, owner)
     wake(deps, context, operation_ids)
     return created
 
 
-def _store_with(conn: Any, volumes: create_volumes.Taken, context: RequestContext, command: CreateServers,
-                template: Mapping[str, Any], owner: quotas.Owner) -> tuple[Created, list[str]]:
+def _store_with(conn: Any, deps: Deps, volumes: create_volumes.Taken, context: RequestContext,
+                command: CreateServers, template: Mapping[str, Any], owner: quotas.Owner) -> tuple[Created, list[str]]:
     volumes.keep(conn)
-    return store(conn, context, command, {**template, **volumes.columns}, owner)
+    created, work = store(conn, context, command, {**template, **volumes.columns}, owner)
+    deps.notifications.created(conn, context, created.servers)
+    if 'group' in command.hints:
+        deps.notifications.thing(conn, 'server_group.add_member', command.hints['group'])
+    return created, work
 
 
 def prepare(deps: Deps, context: RequestContext, command: CreateServers) -> tuple[dict[str, Any], quotas.Owner]:

@@ -10,6 +10,7 @@ from nova_lite.db.queries import actions, consoles, operations, quotas, servers
 from nova_lite.model import quotas as quota_model
 from nova_lite.model import states, times
 from nova_lite.model.power import Power
+from nova_lite.notifications.port import Notifications
 from nova_lite.ops.base import Deps, action_row, drop_images, judge, operation_row, supersede, wake
 
 
@@ -32,12 +33,13 @@ def delete(deps: Deps, context: RequestContext, command: DeleteServer) -> None:
             and server.vm_state != states.SOFT_DELETED)
     if soft:
         interval = datetime.timedelta(seconds=deps.conf.reclaim_instance_interval)
-        wake(deps, context, deps.db.transaction(_put_aside, context, command, interval))
+        wake(deps, context, deps.db.transaction(_put_aside, deps.notifications, context, command, interval))
     else:
-        wake(deps, context, deps.db.transaction(_delete, context, command))
+        wake(deps, context, deps.db.transaction(_delete, deps.notifications, context, command))
 
 
-def _put_aside(conn: Any, context: RequestContext, command: DeleteServer, interval: datetime.timedelta) -> list[str]:
+def _put_aside(conn: Any, notifications: Notifications, context: RequestContext, command: DeleteServer,
+               interval: datetime.timedelta) -> list[str]:
     """The operations to wake a conductor for."""
     now = times.utcnow()
     states.check_lock('soft_delete', command.server, command.override_lock)
@@ -49,19 +51,22 @@ def _put_aside(conn: Any, context: RequestContext, command: DeleteServer, interv
         actions.close_open(conn, server.uuid, 'Error')
     action_id = actions.insert(conn, action_row(context, server.uuid, 'delete'))
     if server.host is None:
+        notifications.server(conn, context, 'instance.soft_delete.start', server.uuid)
         servers.update(conn, server.uuid, vm_state=states.SOFT_DELETED, task_state=None, deleted_at=now)
+        notifications.server(conn, context, 'instance.soft_delete.end', server.uuid)
         actions.finish(conn, action_id)
         quotas.give_back(conn, server.project_id, quota_model.use_of(server.flavor))
         row = operation_row(context, 'reclaim', server.uuid, None, {}, now)
         operations.insert(conn, [{**row, 'lease_until': now + interval}])
         return []
     servers.update(conn, server.uuid, task_state=states.SOFT_DELETING, deleted_at=now)
+    notifications.updated(conn, context, server)
     row = operation_row(context, 'soft_delete', server.uuid, action_id, {}, now)
     operations.insert(conn, [row])
     return [row['id']]
 
 
-def _delete(conn: Any, context: RequestContext, command: DeleteServer) -> list[str]:
+def _delete(conn: Any, notifications: Notifications, context: RequestContext, command: DeleteServer) -> list[str]:
     """The operations to wake a conductor for."""
     transition = 'force_delete' if command.force else 'delete'
     now = times.utcnow()
@@ -84,8 +89,10 @@ def _delete(conn: Any, context: RequestContext, command: DeleteServer) -> list[s
         quotas.give_back(conn, server.project_id, quota_model.use_of(server.flavor))
         counted = False
     if server.host is None and not (server.interfaces or server.block_devices):
+        notifications.server(conn, context, 'instance.delete.start', server.uuid)
         servers.update(conn, server.uuid, vm_state=states.DELETED, task_state=None, deleted=True, deleted_at=now,
                        power_state=int(Power.NOSTATE), terminated_at=now)
+        notifications.server(conn, context, 'instance.delete.end', server.uuid)
         actions.finish(conn, action_id)
         if counted:
             quotas.give_back(conn, server.project_id, quota_model.use_of(server.flavor))
@@ -93,6 +100,7 @@ def _delete(conn: Any, context: RequestContext, command: DeleteServer) -> list[s
         drop_images(conn, context, server.uuid, [(server.system_metadata or {}).get('shelved_image')], now)
         return []
     servers.update(conn, server.uuid, task_state=states.DELETING)
+    notifications.updated(conn, context, server)
     row = operation_row(context, 'delete', server.uuid, action_id, {}, now)
     operations.insert(conn, [row])
     return [row['id']]

@@ -12,7 +12,10 @@ from nova_lite.ops.limits import Known
 
 @dataclass(frozen=True)
 class AddKeypair:
-    """Only the public half is ever stored; the limit of ``project_id``, where the user asks from, counts."""
+    """Only the public half is ever stored; the limit of ``project_id``, where the user asks from, counts.
+
+    ``is_new``: it was made here, and not brought along.
+    """
 
     user_id: str
     name: str
@@ -20,6 +23,7 @@ class AddKeypair:
     public_key: str
     fingerprint: str
     project_id: str | None = None
+    is_new: bool = False
 
 
 def check_quota(deps: Any, user_id: str, project_id: str | None = None) -> None:
@@ -31,14 +35,17 @@ def check_quota(deps: Any, user_id: str, project_id: str | None = None) -> None:
 
 def add(deps: Any, command: AddKeypair) -> None:
     """errors.OverQuota when the user has enough, errors.KeypairExists when he has one of that name."""
-    deps.db.transaction(_add, deps.limits.of(command.project_id), command)
+    deps.db.transaction(_add, deps, deps.limits.of(command.project_id), command)
 
 
-def _add(conn: Any, known: Known, command: AddKeypair) -> None:
+def _add(conn: Any, deps: Any, known: Known, command: AddKeypair) -> None:
     keypairs.lock_list(conn, command.user_id)
     _check(conn, known, command.user_id)
     keypairs.create(conn, {'user_id': command.user_id, 'name': command.name, 'type': command.type,
                            'public_key': command.public_key, 'fingerprint': command.fingerprint})
+    for phase in ('start', 'end'):
+        deps.notifications.thing(conn, f'keypair.{"create" if command.is_new else "import"}.{phase}', command.user_id,
+                                 command.name)
 
 
 def _check(conn: Any, known: Known, user_id: str) -> None:
@@ -52,4 +59,9 @@ def _check(conn: Any, known: Known, user_id: str) -> None:
 
 def delete(deps: Any, user_id: str, name: str) -> None:
     """Servers keep their copy of the public key."""
-    deps.db.transaction(keypairs.delete, user_id, name)
+    def remove(conn: Any) -> None:
+        for phase in ('start', 'end'):
+            deps.notifications.thing(conn, f'keypair.delete.{phase}', user_id, name)
+        keypairs.delete(conn, user_id, name)
+
+    deps.db.transaction(remove)

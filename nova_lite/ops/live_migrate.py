@@ -85,20 +85,21 @@ def _check(deps: Deps, conn: Any, server: Any, command: LiveMigrateServer) -> No
 
 def force_complete(deps: Deps, context: RequestContext, command: ForceComplete) -> None:
     """Have it end now."""
-    deps.db.transaction(_wish, context, command, (moves.RUNNING,), moves.COMPLETE)
+    deps.db.transaction(_wish, deps, context, command, (moves.RUNNING,), moves.COMPLETE)
 
 
 def abort(deps: Deps, context: RequestContext, command: AbortMigration) -> None:
     """Have it end where it began."""
     statuses = (moves.RUNNING, moves.QUEUED, moves.PREPARING) if command.early else (moves.RUNNING,)
-    deps.db.transaction(_wish, context, command, statuses, moves.ABORT)
+    deps.db.transaction(_wish, deps, context, command, statuses, moves.ABORT)
 
 
 _ACTIONS = {moves.COMPLETE: 'live_migration_force_complete', moves.ABORT: 'live_migration_cancel'}
+_EVENTS = {moves.COMPLETE: 'live_migration_force_complete', moves.ABORT: 'live_migration_abort'}
 
 
-def _wish(conn: Any, context: RequestContext, command: ForceComplete | AbortMigration, statuses: tuple[str, ...],
-          wish: str) -> None:
+def _wish(conn: Any, deps: Deps, context: RequestContext, command: ForceComplete | AbortMigration,
+          statuses: tuple[str, ...], wish: str) -> None:
     server = servers.lock(conn, command.server.uuid, NEEDED)
     states.check_lock('live_migrate', server, command.override_lock)
     if server.task_state != states.MIGRATING:
@@ -110,4 +111,6 @@ def _wish(conn: Any, context: RequestContext, command: ForceComplete | AbortMigr
     if not migrations.update_if(conn, found.id, statuses, wish=wish):
         raise errors.Invalid(reason=f'Migration {found.id} of server {server.uuid} is {found.status}; this needs one '
                                     f'that is {" or ".join(statuses)}.')
+    for phase in ('start', 'end'):
+        deps.notifications.server(conn, context, f'instance.{_EVENTS[wish]}.{phase}', server.uuid)
     actions.finish(conn, actions.insert(conn, action_row(context, server.uuid, _ACTIONS[wish])))

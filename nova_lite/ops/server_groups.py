@@ -27,10 +27,10 @@ def create(deps: Any, context: RequestContext, command: CreateGroup) -> Any:
     if context.project_id is None or context.user_id is None:
         raise errors.Invalid(reason='Server groups belong to a project and a user; this token names none.')
     known = deps.limits.of(context.project_id)
-    return deps.db.transaction(_create, known, (context.project_id, context.user_id), command)
+    return deps.db.transaction(_create, deps, known, (context.project_id, context.user_id), command)
 
 
-def _create(conn: Any, known: Known, owner: tuple[str, str], command: CreateGroup) -> Any:
+def _create(conn: Any, deps: Any, known: Known, owner: tuple[str, str], command: CreateGroup) -> Any:
     project_id, user_id = owner
     # The row of the project's books stands for its list of groups, which may be empty and is then nothing to lock.
     quotas.usage_locked(conn, project_id)
@@ -41,12 +41,17 @@ def _create(conn: Any, known: Known, owner: tuple[str, str], command: CreateGrou
     uuid = server_groups.create(conn, {
         'project_id': project_id, 'user_id': user_id, 'name': command.name, 'policy': command.policy,
         'rules': dict(command.rules)})
+    deps.notifications.thing(conn, 'server_group.create', uuid)
     return server_groups.get(conn, uuid)
 
 
 def delete(deps: Any, uuid: str) -> None:
     """The members stay where they are, and are free of the policy."""
-    deps.db.transaction(server_groups.delete, uuid)
+    def remove(conn: Any) -> None:
+        deps.notifications.thing(conn, 'server_group.delete', uuid)
+        server_groups.delete(conn, uuid)
+
+    deps.db.transaction(remove)
 
 
 def lock(conn: Any, context: RequestContext, uuid: str) -> Any:

@@ -21,10 +21,10 @@ class ChangeService:
 
 def change(deps: Any, command: ChangeService) -> Any:
     """The service's row afterwards."""
-    return deps.db.transaction(_change, command)
+    return deps.db.transaction(_change, deps, command)
 
 
-def _change(conn: Any, command: ChangeService) -> Any:
+def _change(conn: Any, deps: Any, command: ChangeService) -> Any:
     if command.disabled is not None:
         reason = command.reason
         if reason is None and command.disabled:
@@ -32,15 +32,16 @@ def _change(conn: Any, command: ChangeService) -> Any:
         services.set_disabled(conn, command.service_id, command.disabled, reason)
     if command.forced_down is not None:
         services.set_forced_down(conn, command.service_id, command.forced_down)
+    deps.notifications.thing(conn, 'service.update', command.service_id)
     return services.get(conn, command.service_id)
 
 
 def delete(deps: Any, service: Any) -> None:
     """Forget a service and its host; errors.Conflict while the host has servers."""
-    deps.db.transaction(_delete, service)
+    deps.db.transaction(_delete, deps, service)
 
 
-def _delete(conn: Any, service: Any) -> None:
+def _delete(conn: Any, deps: Any, service: Any) -> None:
     if service.binary == COMPUTE:
         count = servers.count_by_host(conn, [service.host])[service.host]
         if count:
@@ -48,4 +49,5 @@ def _delete(conn: Any, service: Any) -> None:
         for aggregate in aggregates.page(conn, service.host):
             aggregates.remove_host(conn, aggregate.id, service.host)
     # A server that is being placed here right now has an allocation, which the database does not let go.
+    deps.notifications.thing(conn, 'service.delete', service.id)
     services.delete(conn, service.id)

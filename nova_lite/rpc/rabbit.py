@@ -5,10 +5,13 @@ The driver waits for a broker for as long as it takes.  That is right for a work
 one, and wrong for the API: a request must be accepted now, and its work is found again in the database.
 """
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import kombu.exceptions
+import kombu.messaging
 import oslo_messaging
 from oslo_config import cfg
 from oslo_messaging._drivers import amqpdriver, base, common, impl_rabbit
@@ -17,6 +20,8 @@ LOG = logging.getLogger(__name__)
 
 #: How often a sender tries again to reach the broker: two to three seconds.
 RETRIES = 1
+#: Seconds that the broker may take to confirm a message; its heartbeats come every ten and would hide a longer wait.
+CONFIRMED_WITHIN = 5
 
 
 def set_defaults() -> None:
@@ -30,6 +35,37 @@ def set_defaults() -> None:
         rabbit_interval_max=5,
         # This also bounds how long a sender is held up by a broker that is cut off without a word.
         heartbeat_timeout_threshold=20)
+
+
+@contextlib.contextmanager
+def _delivery() -> Iterator[None]:
+    try:
+        yield
+    except kombu.exceptions.OperationalError as error:
+        raise oslo_messaging.MessageDeliveryFailure(f'The broker cannot be reached: {error}') from error
+
+
+class _Producer(kombu.messaging.Producer):
+    """Gives up on a message that the broker does not confirm.
+
+    A broker that has just come back may forget one that it took before its queues were ready, and then the sender
+    would wait for ever.
+    """
+
+    def publish(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a message and wait until the broker has it."""
+        kwargs.setdefault('confirm_timeout', CONFIRMED_WITHIN)
+        return super().publish(*args, **kwargs)
+
+
+class _Connection(impl_rabbit.Connection):
+    """Sends with our producer."""
+
+    def _set_current_channel(self, new_channel: Any) -> None:
+        before = self.channel
+        super()._set_current_channel(new_channel)
+        if new_channel not in (None, before):
+            self._producer = _Producer(new_channel, on_return=self.on_return)
 
 
 class _Listener(amqpdriver.RpcAMQPListener):
@@ -59,12 +95,20 @@ class _Listener(amqpdriver.RpcAMQPListener):
 class Driver(impl_rabbit.RabbitDriver):
     """Senders give up after a few seconds, servers go on trying; a server that stops loses nothing."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # There is no parameter for it, and nothing is connected by now.
+        self._connection_pool.connection_cls = _Connection
+
     def send(self, *args: Any, **kwargs: Any) -> Any:
         """Send a message; MessageDeliveryFailure if the broker cannot be reached."""
-        try:
+        with _delivery():
             return super().send(*args, **kwargs)
-        except kombu.exceptions.OperationalError as error:
-            raise oslo_messaging.MessageDeliveryFailure(f'The broker cannot be reached: {error}') from error
+
+    def send_notification(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a notification and wait until the broker has it; MessageDeliveryFailure if it cannot be reached."""
+        with _delivery():
+            return super().send_notification(*args, **kwargs)
 
     def listen(self, target: Any, batch_size: int, batch_timeout: float | None) -> base.Listener:
         """What arrives for one server, for anyone of its topic, and for all of them."""

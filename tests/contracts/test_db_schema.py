@@ -48,7 +48,12 @@ def test_the_migrations_make_exactly_the_tables(db):
     with db.engine.connect() as connection:
         context = migration.MigrationContext.configure(
             connection, opts={'compare_type': True, 'target_metadata': tables.metadata})
-        assert autogenerate.compare_metadata(context, tables.metadata) == []
+        differences = autogenerate.compare_metadata(context, tables.metadata)
+        # Alembic misses that an index with NULLS FIRST is the same if the table says it as an operator class.
+        indexes = {kind: {str(sa.schema.CreateIndex(one[1]).compile(connection))
+                          for one in differences if one[0] == kind} for kind in ('remove_index', 'add_index')}
+        assert indexes['remove_index'] == indexes['add_index']
+        assert [one for one in differences if one[0] not in indexes] == []
 
 
 def test_a_half_made_database_is_finished(db):
@@ -56,11 +61,11 @@ def test_a_half_made_database_is_finished(db):
     with db.write() as conn:
         conn.execute(sa.text('DROP TABLE quota_usages'))
         conn.execute(sa.text('DROP TABLE alembic_version'))
-        next(index for index in tables.servers.indexes if index.name == 'ix_servers_updated').drop(conn)
+        next(index for index in tables.servers.indexes if index.name == 'ix_servers_by_updated_at').drop(conn)
     assert schema.upgrade(db) is True
     with db.engine.connect() as connection:
         assert sa.inspect(connection).has_table('quota_usages')
-        assert 'ix_servers_updated' in {index['name'] for index in sa.inspect(connection).get_indexes('servers')}
+        assert 'ix_servers_by_updated_at' in {index['name'] for index in sa.inspect(connection).get_indexes('servers')}
 
 
 def test_processes_that_start_at_once_all_succeed(db, new_url):

@@ -115,6 +115,10 @@ def zoo(database):
     ({'name': 'db.1'}, 'db.1 dbx1'),
     ({'name': r'db\.1'}, 'db.1'),
     ({'name': '[wW]eb(1|2)$'}, 'Web1 web2'),
+    ({'name': r'^db\.'}, 'db.1'),
+    ({'name': '^web|^db'}, 'db.1 dbx1 web2'),
+    ({'name': '^dbx?'}, 'db.1 dbx1'),
+    ({'name': '^'}, 'Web1 db.1 dbx1 web2'),
     ({'key_name': Matches('^k.$')}, 'Web1'),
     ({'ip': '10.0.0.5'}, 'Web1 web2'),
     ({'ip': '^10.0.0.5$'}, 'Web1'),
@@ -185,6 +189,20 @@ def test_pages_put_together_are_the_list(zoo, sort, size):
             together += part
             marker = part[-1].uuid
     assert [row.uuid for row in together] == [row.uuid for row in whole]
+
+
+@pytest.mark.parametrize('direction', ['asc', 'desc'])
+def test_pages_by_each_key_put_together_are_the_list(zoo, direction):
+    for key in servers.ORDER.keys:
+        sort = ((key, direction),)
+        for filters in ({'deleted': None}, {'deleted': True}, {}):
+            whole = names(zoo, filters, Page(sort=sort))
+            together, marker = [], None
+            with zoo.read() as conn:
+                while part := servers.page(conn, filters, Page(2, marker, sort)):
+                    together += [row.name for row in part]
+                    marker = part[-1].uuid
+            assert together == whole, key
 
 
 def test_the_newest_comes_first(zoo):

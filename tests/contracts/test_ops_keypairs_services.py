@@ -10,6 +10,7 @@ from nova_lite import errors
 from nova_lite.db.queries import hosts, keypairs
 from nova_lite.db.queries import services as rows
 from nova_lite.model import times
+from nova_lite.notifications.port import NOBODY
 from nova_lite.ops import keypairs as keypair_ops
 from nova_lite.ops import services
 from nova_lite.ops.limits import DatabaseLimits
@@ -28,7 +29,7 @@ def add(deps, name):
 
 @pytest.mark.parametrize('before', [(), ('first',)])
 def test_many_at_once_cannot_pass_the_quota(database, before):
-    deps = SimpleNamespace(db=database, limits=DatabaseLimits(SimpleNamespace(key_pairs=5)))
+    deps = SimpleNamespace(db=database, limits=DatabaseLimits(SimpleNamespace(key_pairs=5)), notifications=NOBODY)
     for name in before:
         add(deps, name)
     refused: list[str] = []
@@ -60,7 +61,7 @@ def test_a_host_to_which_a_server_is_promised_is_not_forgotten(database):
     wanted = hosts.Wanted(vcpus=1, memory_mb=1, local_gb=1, alive_since=now)
     server = '7f1c0b6e-8a52-4d17-b7a0-52b7f33f86f0'
     assert database.transaction(hosts.claim, host.id, server, wanted, now)
-    deps = SimpleNamespace(db=database)
+    deps = SimpleNamespace(db=database, notifications=NOBODY)
     with pytest.raises(errors.Conflict):
         services.delete(deps, service)
     database.transaction(hosts.release, server)

@@ -38,6 +38,11 @@ def _pattern(value: str, name: str) -> Any:
     return Matches(value)
 
 
+def _reservation(value: str, name: str) -> Any:
+    # The beginning of every reservation id and of no other part of one: said so, it is a stretch of the index.
+    return Matches(f'^{value}' if value.startswith('r-') else value)
+
+
 def _number(value: str, name: str) -> Any:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else NOTHING
 
@@ -138,7 +143,7 @@ FILTERS = (
     _text('image', 'image_ref', _ALL),
     _parsed('flavor', _exact, 'flavor_id', _ALL),
     _regex('ip', members=_ALL),
-    _regex('reservation_id', members=_ALL),
+    _parsed('reservation_id', _reservation, members=_ALL),
     Filter('changes-since', 'changes_since', _moment, formats.ANY_TIME, _ALL),
     _regex('ip6', members=since(5)),
     _tags('tags'), _tags('tags-any'), _tags('not-tags'), _tags('not-tags-any'),

@@ -52,7 +52,12 @@ def conditions(conn: Conn, filters: Mapping[str, Any]) -> list[Condition]:
     ``soft_deleted`` (whether servers that can still be restored are shown; absent, they are shown
     among the deleted ones only).
     """
-    found = existing(filters)
+    return [*existing(filters), *narrowing(conn, filters)]
+
+
+def narrowing(conn: Conn, filters: Mapping[str, Any]) -> list[Condition]:
+    """All of ``conditions`` but what ``deleted`` and ``soft_deleted`` mean."""
+    found = []
     for name, value in filters.items():
         if name in COLUMNS:
             found.append(_column(name, value))
@@ -68,16 +73,22 @@ def are_plain(filters: Mapping[str, Any]) -> bool:
 
 def existing(filters: Mapping[str, Any]) -> list[Condition]:
     """What ``deleted`` and ``soft_deleted`` mean."""
+    if filters.get('deleted', False) is None:
+        return []
+    ways = ways_to_exist(filters)
+    return ways[0] if len(ways) == 1 else [sa.or_(*(sa.and_(*way) for way in ways))]
+
+
+def ways_to_exist(filters: Mapping[str, Any]) -> list[list[Condition]]:
+    """The same, as alternatives that do not overlap: each is a stretch of an index."""
     deleted = filters.get('deleted', False)
     soft = filters.get('soft_deleted')
+    gone, present = [SERVERS.c.deleted == sa.true()], [SERVERS.c.deleted == sa.false()]
     if deleted is None:
-        return []
-    restorable = SERVERS.c.vm_state == SOFT_DELETED
+        return [present, gone]
     if deleted:
-        return [SERVERS.c.deleted.is_(True)] if soft is False else [
-            sa.or_(SERVERS.c.deleted.is_(True), restorable)]
-    present = [SERVERS.c.deleted == sa.false()]
-    return present if soft else [*present, SERVERS.c.vm_state != SOFT_DELETED]
+        return [gone] if soft is False else [gone, [*present, SERVERS.c.vm_state == SOFT_DELETED]]
+    return [present if soft else [*present, SERVERS.c.vm_state != SOFT_DELETED]]
 
 
 def _column(name: str, value: Any) -> Condition:

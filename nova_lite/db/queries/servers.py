@@ -31,7 +31,8 @@ ORDER = paging.Order(
         'project_id', 'ramdisk_id', 'root_device_name', 'task_state', 'terminated_at', 'updated_at',
         'user_id', 'uuid', 'vm_state')} | {
         'access_ip_v4': _C.access_ip_v4, 'access_ip_v6': _C.access_ip_v6, 'auto_disk_config': _C.disk_config,
-        'display_description': _C.description, 'display_name': _C.name, 'instance_type_id': _C.flavor_id})
+        'display_description': _C.description, 'display_name': _C.name, 'instance_type_id': _C.flavor_id},
+    then=('created_at',))
 
 
 def page(conn: Conn, filters: Mapping[str, Any], paged: paging.Page,
@@ -46,11 +47,13 @@ def page(conn: Conn, filters: Mapping[str, Any], paged: paging.Page,
     if paged.marker is None and paged.limit is not None and server_filters.are_plain(filters):
         statement = _plain_page(dialect, columns, tuple(filters), sort)
         return list(conn.execute(statement, {**filters, 'page_limit': paged.limit}).all())
-    statement = paging.columns_of(SERVERS, columns).where(*server_filters.conditions(conn, filters))
-    statement = _hinted(dialect, statement, tuple(filters), sort)
     project = filters.get('project_id')
     scope = () if project is None else (is_one_of(_C.project_id, project),)
-    return list(conn.execute(paging.select_page(conn, statement, ORDER, paged, *scope)).all())
+    ways = [[*exists, *behind] for exists in server_filters.ways_to_exist(filters)
+            for behind in paging.ways_behind(conn, ORDER, paged, *scope)]
+    statement = paging.columns_of(SERVERS, columns).where(*server_filters.narrowing(conn, filters))
+    index = _index(dialect, tuple(filters), sort)
+    return list(conn.execute(paging.select_page_of(conn, statement, ORDER, paged, ways, index)).all())
 
 
 @functools.lru_cache(256)
@@ -59,29 +62,34 @@ def _plain_page(dialect: str, columns: frozenset[str] | None, names: tuple[str, 
     """The statement of the commonest lists: to build it anew costs more than to run it."""
     statement = paging.columns_of(SERVERS, columns).where(
         *server_filters.existing({}), *(_C[name] == sa.bindparam(name) for name in names))
-    statement = _hinted(dialect, statement, names, sort)
+    index = _index(dialect, names, sort)
+    if index is not None:
+        statement = statement.with_hint(SERVERS, f'FORCE INDEX ({index})', dialect)
     return statement.order_by(*paging.ordering(dialect, ORDER, paging.Page(sort=sort))).limit(
         sa.bindparam('page_limit', type_=sa.Integer))
 
 
 # Filters that may leave few rows, and find them by an index of their own.
-_SELECTIVE = frozenset(('uuid', 'host', 'reservation_id', 'flavor_id', 'changes_since', 'tags', 'tags_any',
-                        'deleted', 'soft_deleted'))
+_SELECTIVE = frozenset(('uuid', 'host', 'node', 'hostname', 'reservation_id', 'flavor_id', 'changes_since', 'tags',
+                        'tags_any', 'created_at', 'launched_at'))
 
-# Filters with an index that gives the page in its order.
-_PAGES_BY = {'image_ref': 'ix_servers_image', 'user_id': 'ix_servers_user', 'vm_state': 'ix_servers_state'}
+# Filters with an index that gives the page in its order, those that leave the fewest rows first.
+_PAGES_BY = {'project_id': 'ix_servers_project_page', **{name: f'ix_servers_by_{name}' for name in (
+    'user_id', 'key_name', 'image_ref', 'task_state', 'vm_state', 'availability_zone', 'locked')}}
 
 
-def _hinted(dialect: str, statement: sa.Select[Any], names: tuple[str, ...],
-            sort: tuple[Any, ...]) -> sa.Select[Any]:
+def _index(dialect: str, names: tuple[str, ...], sort: tuple[Any, ...]) -> str | None:
     """MariaDB likes to read all rows of an index instead of those of the page: say which index it is."""
     if dialect not in ('mysql', 'mariadb') or _SELECTIVE.intersection(names):
-        return statement
-    if sort and sort[0][0] != 'created_at':
-        return statement
-    index = 'ix_servers_project_page' if 'project_id' in names else next(
-        (_PAGES_BY[name] for name in _PAGES_BY if name in names), 'ix_servers_page')
-    return statement.with_hint(SERVERS, f'FORCE INDEX ({index})', dialect)
+        return None
+    key = sort[0][0] if sort else 'created_at'
+    if key == 'created_at':
+        return next((_PAGES_BY[name] for name in _PAGES_BY if name in names), 'ix_servers_page')
+    name = f'ix_servers_by_{ORDER.keys[key].name}' if key in ORDER.keys else ''
+    return name if name in _INDEXES and not _PAGES_BY.keys() & set(names) else None
+
+
+_INDEXES = {index.name for index in SERVERS.indexes}
 
 
 def count(conn: Conn, filters: Mapping[str, Any]) -> int:
