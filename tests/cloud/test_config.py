@@ -33,8 +33,9 @@ def test_nothing_is_wrong(nova, tmp_path):
      'internal or public in region Nowhere'),
     ({'cinder': {'endpoint_template': 'http://127.0.0.1:9/v3/%(project_id)s'}},
      'Cinder cannot be used: [cinder] endpoint_template is http://127.0.0.1:9/v3/'),
-    ({'placement': {'auth_url': 'http://127.0.0.1/'}}, 'the scheduler keeps its own books and asks no Placement.'),
-], ids=['password', 'auth_url', 'region', 'endpoint', 'placement'])
+    ({'placement': {'region_name': 'Nowhere'}}, 'Placement cannot be used: [placement] region_name or valid_inter'),
+    ({'placement': {'mirror': 'false'}}, 'the scheduler keeps its own books and asks no Placement; it is told of them'),
+], ids=['password', 'auth_url', 'region', 'endpoint', 'no placement', 'mirror'])
 def test_what_is_wrong_is_said(nova, tmp_path, changes, says):
     code, output = check(nova.openstack, tmp_path, changes, nova.changes['database']['connection'])
     assert code == 1 and says in output

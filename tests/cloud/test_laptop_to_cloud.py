@@ -2,7 +2,6 @@
 """docs/operator/cloud.rst, the part on moving: servers of embedded services can be managed among the real ones."""
 
 import pytest
-import requests
 
 from tests.fixtures import processes, service
 from tests.fixtures.openstack import nova_conf
@@ -56,12 +55,7 @@ def test_new_servers_have_what_the_cloud_has(moved, openstack, desk):
     network = openstack.ask('POST', f'{neutron}/networks', {'network': {'name': 'laptop'}}).json()['network']['id']
     openstack.ask('POST', f'{neutron}/subnets', {'subnet': {
         'network_id': network, 'cidr': '192.0.2.0/24', 'ip_version': 4}})
-    image = openstack.ask('POST', f'{openstack.url("glance")}/v2/images', {
-        'name': 'first', 'disk_format': 'raw', 'container_format': 'bare'}).json()['id']
-    data = requests.put(f'{openstack.url("glance")}/v2/images/{image}/file', data=b'boot', timeout=60, headers={
-        'X-Auth-Token': openstack.token(), 'Content-Type': 'application/octet-stream'})
-    assert data.ok, data.text
-    server = user.boot('new', networks=[{'uuid': network}], imageRef=image)
+    server = user.boot('new', networks=[{'uuid': network}], imageRef=openstack.image('first'))
 
     def ports():
         return openstack.ask('GET', f'{neutron}/ports?device_id={server}').json()['ports']
