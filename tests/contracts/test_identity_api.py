@@ -170,15 +170,6 @@ def test_a_body_that_is_no_login(call, body, status):
     assert call('POST', '/v3/auth/tokens', data=body).status_code == status
 
 
-def test_a_login_is_quick(login):
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        login('demo')
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.05
-
-
 # ------------------------------------------------------------------ validation
 
 def test_who_may_confirm_a_token(login, call, admin, demo):
