@@ -5,7 +5,6 @@ The launchers of oslo.service do the work.  Added here is what they leave out: w
 changes, a reload that cannot end the service, and a drain on the backend of native threads.
 """
 
-import gc
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,8 +32,40 @@ class Part:
     outlasts: bool = False
 
 
-def run(conf: Any, parts: Sequence[Part], in_terminal: bool = False, ready: Callable[[], None] | None = None) -> None:
-    """Launch all parts and wait until they are told to end; ``ready`` runs beside, once they are launched.
+class Together:
+    """Services that share their processes."""
+
+    def __init__(self, services: Sequence[Any]) -> None:
+        self._services = services
+
+    def start(self) -> None:
+        """Start all."""
+        for service in self._services:
+            service.start()
+
+    def leave(self) -> None:
+        """The stop that comes next is that of all workers."""
+        for service in self._services:
+            service.leave()
+
+    def stop(self) -> None:
+        """Stop all."""
+        for service in self._services:
+            service.stop()
+
+    def wait(self) -> None:
+        """Wait for all."""
+        for service in self._services:
+            service.wait()
+
+    def reset(self) -> None:
+        """Take over what changed."""
+        for service in self._services:
+            service.reset()
+
+
+def run(conf: Any, parts: Sequence[Part], in_terminal: bool = False) -> None:
+    """Launch all parts and wait until they are told to end.
 
     ``in_terminal`` makes Ctrl-C a wish to drain; it has a meaning with green threads only.
     """
@@ -47,14 +78,10 @@ def run(conf: Any, parts: Sequence[Part], in_terminal: bool = False, ready: Call
     else:
         launcher = oslo_service.ProcessLauncher(steady, restart_method='mutate')
         services = [_ThreadedService(part) for part in parts]
-    gc.collect()
-    gc.freeze()
     for service in services:
         launcher.launch_service(service, workers=service.wanted())
     if concurrency.backend() == 'threading':
         _reload_threads(launcher, services)
-    if ready is not None:
-        concurrency.spawn(ready)
     launcher.wait()
 
 

@@ -14,12 +14,12 @@ import contextlib  # noqa: E402
 import fcntl  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
-from collections.abc import Iterator, Sequence  # noqa: E402
+from collections.abc import Callable, Iterator, Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any, NoReturn  # noqa: E402
 
 from nova_lite import errors  # noqa: E402
-from nova_lite.cmd import daemon, launch, lite_driver, lite_files, lite_screen, wiring  # noqa: E402
+from nova_lite.cmd import apart, daemon, launch, lite_driver, lite_files, lite_screen, wiring  # noqa: E402
 
 PROG = 'nova-lite'
 
@@ -100,30 +100,32 @@ def _start(options: argparse.Namespace, state_dir: Path) -> None:
     program.prepare_database(with_flavors=True, alone=True)
     cloud = lite_files.write_clouds(settings, conf)
     screen.step('starting')
-    parts = [*wiring.api_parts(program, sockets), *wiring.conductor_parts(program), *wiring.compute_parts(program),
-             *_consoles(program, settings)]
+    parts = [_front(program, sockets, settings), *wiring.conductor_parts(program), *wiring.compute_parts(program)]
     daemon.report_on_signal(conf, PROG)
-    launch.run(conf, parts, in_terminal=True, ready=lambda: _watch(screen, program, cloud, settings))
+    with apart.beside(lambda ended: _watch(screen, program, cloud, settings, ended)):
+        launch.run(conf, parts, in_terminal=True)
     screen.say('nova-lite has stopped.')
 
 
-def _consoles(program: Any, settings: 'lite_files.Settings') -> Sequence[launch.Part]:
-    """One proxy for all kinds of consoles, where they can be served."""
-    if not settings.has_consoles:
-        return ()
-    return wiring.console_parts(program, ['novnc', 'serial'], '127.0.0.1', settings.console_port)
+def _front(program: Any, sockets: 'wiring.Sockets', settings: 'lite_files.Settings') -> 'launch.Part':
+    """All that clients and guests connect to, in the same processes; consoles where they can be served."""
+    apis = wiring.api_parts(program, sockets)
+    consoles = wiring.console_parts(
+        program, ['novnc', 'serial'], '127.0.0.1', settings.console_port) if settings.has_consoles else []
+    return launch.Part(launch.Together([part.service for part in (*apis, *consoles)]), apis[0].workers)
 
 
-def _watch(screen: 'lite_screen.Screen', program: Any, cloud: 'lite_files.Cloud',
-           settings: 'lite_files.Settings') -> None:
+def _watch(screen: 'lite_screen.Screen', program: Any, cloud: 'lite_files.Cloud', settings: 'lite_files.Settings',
+           ended: Callable[[float], bool]) -> None:
+    """Say when it serves, and what it does; in a process of its own, as the launcher is to stay small."""
     awaited = settings.driver.awaited(settings.computes)
-    if not lite_screen.wait_until_served(program, settings.endpoint, awaited):
+    if not lite_screen.wait_until_served(program, settings.endpoint, awaited, ended):
         screen.say(f'nova-lite does not answer; {cloud.log_file} tells why.')
         return
     screen.say('\n'.join(cloud.welcome(settings.endpoint)))
-    if not awaited and not lite_screen.wait_for_hosts(program, settings.computes):
+    if not awaited and not lite_screen.wait_for_hosts(program, settings.computes, ended):
         screen.say(f'There is no compute host, so no server can start; {cloud.log_file} tells why.')
-    screen.run_status_line(program)
+    screen.run_status_line(program, ended)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from nova_lite import concurrency, errors
+from nova_lite import errors
 from nova_lite.db.queries import overview
 
 _PATIENCE = 60.0
 _REFRESH = 2.0
+_LOOK = 0.05
 
 
 class Screen:
@@ -35,14 +36,13 @@ class Screen:
         self._status = ''
         self._write(f'{clear}{text}\n')
 
-    def run_status_line(self, program: Any) -> None:
-        """Keep the status line true until the process ends; nothing where nobody sees it."""
+    def run_status_line(self, program: Any, ended: Callable[[float], bool]) -> None:
+        """Keep the status line true until all has ended; nothing where nobody sees it."""
         if not self._terminal:
             return
         self._write('\n')
-        while True:
+        while not ended(_REFRESH):
             self._show(_describe(program))
-            concurrency.sleep(_REFRESH)
 
     def _show(self, text: str) -> None:
         if text != self._status:
@@ -69,26 +69,22 @@ def _describe(program: Any) -> str:
     return f'{time.strftime("%H:%M:%S")}  hosts: {counts.hosts_up} of {counts.hosts} up  servers: {servers}'
 
 
-def wait_until_served(program: Any, endpoint: str, hosts: int) -> bool:
+def wait_until_served(program: Any, endpoint: str, hosts: int, ended: Callable[[float], bool]) -> bool:
     """Whether the API answers and so many hosts have reported, within a minute."""
     address = endpoint.removeprefix('http://')
-    return _wait(lambda: _answers(address)) and wait_for_hosts(program, hosts)
+    return _wait(lambda: _answers(address), ended) and wait_for_hosts(program, hosts, ended)
 
 
-def wait_for_hosts(program: Any, hosts: int) -> bool:
+def wait_for_hosts(program: Any, hosts: int, ended: Callable[[float], bool]) -> bool:
     """Whether so many have reported within a minute."""
-    if hosts and not _wait(lambda: overview.counts(program.db).hosts_up >= hosts):
-        return False
-    program.db.dispose()
-    return True
+    return not hosts or _wait(lambda: overview.counts(program.db).hosts_up >= hosts, ended)
 
 
-def _wait(found: Callable[[], bool]) -> bool:
+def _wait(found: Callable[[], bool], ended: Callable[[float], bool]) -> bool:
     end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
+    while time.monotonic() < end and not ended(_LOOK):
         if found():
             return True
-        concurrency.sleep(0.05)
     return False
 
 

@@ -33,6 +33,7 @@ from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.conductor import ConductorClient
 from nova_lite.rpc.notifier import Notifier
 from nova_lite.rpc.server import Server as RpcServer
+from nova_lite.rpc.server import preload as preload_rpc
 from nova_lite.rpc.transport import get_transport
 from nova_lite.scheduler.foresight import Foresight
 from nova_lite.wsgi import provided, server
@@ -207,6 +208,7 @@ def conductor_parts(program: Program) -> list[Part]:
     from nova_lite.conductor.manager import ConductorManager
     from nova_lite.conductor.work import Deps as ConductorDeps
     from nova_lite.scheduler.place import Scheduler
+    preload_rpc()
     conf = program.conf
     deps = ConductorDeps(conf=conf, db=program.db, compute=program.compute, scheduler=Scheduler(conf), name=conf.host,
                          images=program.images, volumes=program.volumes, networks=program.networks,
@@ -220,6 +222,7 @@ def conductor_parts(program: Program) -> list[Part]:
 def compute_parts(program: Program) -> list[Part]:
     """The compute hosts of this machine: one process, and no database."""
     from nova_lite.compute.manager import ComputeManager
+    preload_rpc()
     manager = ComputeManager(program.conf, program.conductor, program.images,
                              lambda host, endpoint: program.listen('compute', host, endpoint),
                              versions.SERVICE_VERSION)

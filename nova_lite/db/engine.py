@@ -22,11 +22,11 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import exception as db_exc
 from oslo_db import options
-from oslo_db.sqlalchemy import engines
 from sqlalchemy.dialects import plugins
 
 from nova_lite import errors, telemetry
 from nova_lite.db import patterns, silence, tables
+from nova_lite.db.lean import engines
 from nova_lite.db.unit import CURRENT, Unit
 
 LOG = logging.getLogger(__name__)

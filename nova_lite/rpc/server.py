@@ -4,6 +4,7 @@
 import concurrent.futures
 import logging
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Any
 
 import oslo_messaging
@@ -18,6 +19,12 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds that a start waits for the broker before it lets the rest of the service start without it.
 PATIENCE = 5.0
+
+
+def preload() -> None:
+    """Load what each server would else load for itself: in processes that are forked later, all share it."""
+    for executor in metadata.entry_points(group='oslo.messaging.executors', name=concurrency.executor_name()):
+        executor.load()
 
 
 class _Dispatcher(dispatcher.RPCDispatcher):

@@ -60,22 +60,22 @@ class HttpService(ServiceBase):
     def __init__(self, name: str, app: Any, sock: socket.socket, conf: Any, tls: bool = False,
                  reload: Callable[[], None] = lambda: None) -> None:
         self.name = name
+        # Loaded here so that all workers share it; there is none where another server runs the application.
+        from nova_lite.concurrency.green_http import HttpOptions
         self._app = app
         self._sock = sock
-        self._conf = conf
+        self._options = HttpOptions(
+            pool_size=conf.wsgi.default_pool_size, keepalive=conf.wsgi.keep_alive,
+            socket_timeout=conf.wsgi.client_socket_timeout or None, max_request_line=conf.wsgi.max_header_line)
         self._tls = _tls_context(conf.wsgi) if tls else None
         self._reload = reload
         self._server: Any = None
 
     def start(self) -> None:
         """Serve; called in the worker process."""
-        from nova_lite.concurrency.green_http import HttpOptions
         telemetry.name_process(ROLES.get(self.name, self.name))
-        options = HttpOptions(
-            pool_size=self._conf.wsgi.default_pool_size, keepalive=self._conf.wsgi.keep_alive,
-            socket_timeout=self._conf.wsgi.client_socket_timeout or None,
-            max_request_line=self._conf.wsgi.max_header_line)
-        self._server = concurrency.http_server(self._sock.dup(), self._app, options=options, tls=self._tls, log=LOG)
+        self._server = concurrency.http_server(self._sock.dup(), self._app, options=self._options, tls=self._tls,
+                                               log=LOG)
         self._server.start()
         LOG.info('%s serves on port %d', self.name, self._sock.getsockname()[1])
 

@@ -53,8 +53,8 @@ def test_ctrl_c_drains_and_stops_everything(tmp_path, make):
     if make:
         processes.find_program('make', 'make')
     with terminal(tmp_path, '--computes', '2', '--workers', '2', make=make) as one:
-        # The launcher, and its workers.
-        assert len(of_state(tmp_path / 'state')) == 1 + len(services.PARTS) + 1
+        # The launcher, its workers, and who keeps the screen.
+        assert len(of_state(tmp_path / 'state')) == 1 + len(services.PARTS) + 1 + 1
         one.press(CTRL_C)
         # make waits for what it started, and then ends by the same signal.
         assert one.wait() == (-signal.SIGINT if make else 0), one.shown
