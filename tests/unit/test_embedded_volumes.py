@@ -226,6 +226,14 @@ def test_only_the_compute_service_takes_a_volume_from_its_server(api):
     api.ask('DELETE', f'/attachments/{elsewhere}', status=200)
 
 
+def test_a_volume_that_no_server_has_is_available_by_force(api):
+    made = api.volume()['id']
+    attachment = api.shelf.port.reserve(ADMIN, made, some_server())
+    for name, given in (('os-reset_status', {'status': 'error'}), ('os-force_detach', {'attachment_id': attachment})):
+        api.ask('POST', f'/volumes/{made}/action', {name: given}, by=ADMIN, status=202)
+    assert api.get(f'/volumes/{made}')['volume']['status'] == 'available'
+
+
 def test_who_is_served_for_a_service_takes_a_volume_from_its_server(api):
     made, server = api.volume()['id'], some_server()
     attachment = api.shelf.port.reserve(ADMIN, made, server)

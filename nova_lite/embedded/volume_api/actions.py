@@ -156,9 +156,11 @@ class VolumeActions:
         self._end(ask, volume, asking.uuid_of(_object(given), 'attachment_id'))
 
     def force_detach(self, ask: Ask, volume: str, given: Any) -> None:
-        """The same by force."""
+        """The same by force: whatever was wrong with the volume, one that nobody has is available."""
         _need_admin(ask)
         self._end(ask, volume, asking.uuid_of(_object(given), 'attachment_id'))
+        if not self._of(ask, volume):
+            self._volumes.reset(ask.context, volume, model.AVAILABLE)
 
     def terminate_connection(self, ask: Ask, volume: str, given: Any) -> None:
         """Say that a host has let go; the file needs nobody to close it."""
