@@ -187,3 +187,60 @@ def test_a_server_that_cannot_be_built_leaves_nothing(demo, admin, image, networ
     assert shown['status'] == 'ERROR' and 'address' in json.dumps(shown['fault'])
     wait(lambda: not ports_of(admin, shown['id']), 'end of the ports')
     demo.run('server delete --wait doomed')
+
+
+def on_volume(demo, network, **disk):
+    """A server whose root disk is a volume, and that volume."""
+    device = {'destination_type': 'volume', 'volume_size': 1, 'boot_index': 0, 'delete_on_termination': 'true', **disk}
+    made = demo.get(f'server create --flavor m1.nano --network {network} --wait', '--block-device', ','.join(
+        f'{key}={value}' for key, value in device.items()), name())
+    (root,) = demo.get(f'server show {made["id"]}')['volumes_attached']
+    return made['id'], root['id']
+
+
+def written(nova, volume_id):
+    """How the volume begins."""
+    with (nova.openstack.base / 'cinder' / 'volumes' / f'volume-{volume_id}').open('rb') as file:
+        return file.read(8)
+
+
+def test_a_server_boots_from_a_snapshot(nova, demo, admin, image, network):
+    first, root = on_volume(demo, network, source_type='image', uuid=demo.get(f'image show {image}')['id'])
+    # From this version on Cinder takes one of a volume that a server has.
+    snapshot = demo.get(f'--os-volume-api-version 3.66 volume snapshot create --volume {root} kept')['id']
+    wait(lambda: status_of(demo, 'volume snapshot', snapshot) == 'available', 'snapshot')
+    server_id, copy = on_volume(demo, network, source_type='snapshot', uuid=snapshot)
+    assert status_of(demo, 'server', server_id) == 'ACTIVE'
+    assert demo.get(f'volume show {copy}')['snapshot_id'] == snapshot and written(nova, copy) == b'bootboot'
+    gone(demo, admin, server_id)
+    demo.run(f'volume snapshot delete {snapshot}')
+    wait(lambda: snapshot not in {one['ID'] for one in demo.get('volume snapshot list')}, 'end of the snapshot')
+    gone(demo, admin, first)
+    wait(lambda: not {root, copy} & {one['ID'] for one in demo.get('volume list')}, 'end of the volumes')
+
+
+def test_a_server_is_built_anew_on_its_volume(nova, demo, admin, image, network, tmp_path):
+    other = tmp_path / 'disk.raw'
+    other.write_bytes(b'next' * 5000)
+    demo.run(f'image create --disk-format raw --container-format bare --file {other} other')
+    server_id, root = on_volume(demo, network, source_type='image', uuid=demo.get(f'image show {image}')['id'])
+    assert written(nova, root) == b'bootboot'
+    demo.run(f'--os-compute-api-version 2.93 server rebuild --image other --reimage-boot-volume --wait {server_id}')
+    wait(lambda: status_of(demo, 'server', server_id) == 'ACTIVE', 'rebuild')
+    assert written(nova, root) == b'nextnext'
+    assert status_of(demo, 'volume', root) == 'in-use'
+    gone(demo, admin, server_id)
+
+
+def test_a_volume_takes_the_place_of_another(nova, demo, admin, image, network):
+    server_id = demo.get(f'server create --image {image} --flavor m1.nano --network {network} --wait {name()}')['id']
+    old, new = volume(demo), volume(demo)
+    demo.run(f'server add volume {server_id} {old}')
+    wait(lambda: status_of(demo, 'volume', old) == 'in-use', 'attachment')
+    answer = nova.user.ask('PUT', f'/servers/{server_id}/os-volume_attachments/{old}', {
+        'volumeAttachment': {'volumeId': new}}, version='2.1')
+    assert answer.status_code == 202, answer.text
+    wait(lambda: (status_of(demo, 'volume', old), status_of(demo, 'volume', new)) == ('available', 'in-use'), 'swap')
+    assert [one['id'] for one in demo.get(f'server show {server_id}')['volumes_attached']] == [new]
+    gone(demo, admin, server_id)
+    assert status_of(demo, 'volume', new) == 'available'

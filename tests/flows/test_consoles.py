@@ -67,7 +67,8 @@ def test_a_console_from_the_url_to_the_end(tmp_path):
             assert web.until_closed()[0] in (1000, 1008)
             assert refused(*unused) == 403
             service.stop()
-            assert stays.until_closed()[0] == 1001
+            # The proxy goes, or the console that it has open goes first.
+            assert stays.until_closed()[0] in (1000, 1001)
         tokens = [path.rpartition('=')[2] for _, path in (unused, (port, path))]
         assert not any(token in service.state_dir.joinpath('nova-lite.log').read_text() for token in tokens)
 
