@@ -3,6 +3,7 @@
 for ``make guests``.
 """
 
+import contextlib
 import json
 import socket
 import uuid
@@ -89,14 +90,33 @@ def test_what_libvirt_refuses_is_told_without_the_folders_of_the_host(bench, dri
 # ------------------------------------------------------------------ for make guests
 
 @pytest.mark.guests
+def test_an_agent_is_reached_where_libvirts_own_path_would_be_too_long(bench, driver):
+    spec = bench.guest_spec(image_properties={'hw_qemu_guest_agent': 'yes'})
+    driver.spawn(spec)
+    agent = driver._connection.root / 'agents' / spec.server.guest_name
+    assert agent.is_socket()
+    driver.power_off(spec.server.uuid)
+    driver.power_on(spec.server.uuid)
+    assert agent.is_socket()
+    driver.destroy(spec.server.uuid)
+    assert list(agent.parent.iterdir()) == []
+
+
+@pytest.mark.guests
 def test_a_guest_that_ends_by_itself_is_noticed(bench, driver):
     spec = bench.guest_spec()
     driver.spawn(spec)
     boots(driver, spec.server.uuid)
     while driver.wait_for_change(0.1):
         pass
-    driver._domains.run(spec.server.uuid, lambda domain: domain.shutdown() and None)
-    assert driver.wait_for_change(LIMIT)
+
+    def told():
+        # It says that it is ready a moment before it listens to its button.
+        with contextlib.suppress(errors.HypervisorError):
+            driver._domains.run(spec.server.uuid, lambda domain: domain.shutdown() and None)
+        return driver.wait_for_change(2)
+
+    wait_until(told, LIMIT, 'the end of the guest to be told')
     wait_until(lambda: driver.power_state(spec.server.uuid) is Power.SHUTDOWN, LIMIT, 'the end of the guest')
 
 

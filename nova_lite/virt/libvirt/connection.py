@@ -26,6 +26,8 @@ T = TypeVar('T')
 
 EMBED, TEST = 'embed', 'test'
 KVM_DEVICE = '/dev/kvm'
+# Short, as a path of a socket has to be.
+_AGENTS = 'agents'
 
 # Nothing may lean on daemons that are not there; a user who is not root cannot choose another one. QEMU's sandbox is
 # asked for with each guest's network, because the one that libvirt asks for lets no guest reach its metadata.
@@ -249,15 +251,25 @@ class Connection:
 
     # ---------------------------------------------------------------------- embed
 
-    def _prepare_root(self) -> None:
+    @property
+    def root(self) -> Path:
+        """The directory of a libvirt inside of this process."""
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.uri).query)
-        root = Path(query.get('root', [''])[0])
+        return Path(query.get('root', [''])[0])
+
+    def agent_socket(self, guest: str) -> str | None:
+        """Where the agent in a guest is reached; None leaves it to libvirt, whose own path may be too long here."""
+        return str(self.root / _AGENTS / guest) if self.kind == EMBED else None
+
+    def _prepare_root(self) -> None:
+        root = self.root
         if not root.is_absolute():
             raise errors.StartError(reason=f'[libvirt] connection_uri {self.uri!r} needs a root, an absolute path.')
         # Read by the library when it is loaded; what it tells of each guest would fill a terminal.
         os.environ.setdefault('LIBVIRT_LOG_OUTPUTS', f'4:file:{root}/libvirt.log')
         try:
-            (root / 'etc').mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in ('etc', _AGENTS):
+                (root / name).mkdir(mode=0o700, parents=True, exist_ok=True)
             root.chmod(0o700)
             _replace(root / 'etc' / 'qemu.conf', _QEMU_CONF + (_AS_ROOT if os.geteuid() == 0 else ''))
         except OSError as error:

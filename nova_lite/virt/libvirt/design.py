@@ -63,13 +63,15 @@ class Ground:
 class Extras:
     """What of a guest is neither its server's nor its disks': where its console goes, and arguments for QEMU.
 
-    ``wired``: its interfaces are among the arguments.
+    ``wired``: its interfaces are among the arguments.  ``agent_socket`` leads to an agent, where libvirt's own path for
+    it may be too long.
     """
 
     console_log: str | None = None
     serial_listen: Sequence[tuple[str, int]] = ()
     arguments: Sequence[str] = ()
     wired: bool = False
+    agent_socket: str | None = None
 
 
 def wishes_of(server: Server) -> Wishes:
@@ -185,7 +187,7 @@ def _devices(conf: cfg.ConfigOpts, server: Server, disks: Layout, wishes: Wishes
         yield interface_of(conf, wishes, int(server.flavor['vcpus']), one)
     yield from _serials(wishes, extras)
     if truth('hw_qemu_guest_agent', wishes.image('hw_qemu_guest_agent')):
-        yield xml.Channel()
+        yield xml.Channel(extras.agent_socket)
     if conf.vnc.enabled:
         yield xml.Graphics(conf.vnc.server_listen)
         yield _video(wishes, machine)

@@ -184,7 +184,8 @@ class LibvirtDriver(LibvirtRescues, LibvirtExtras, LibvirtInterfaces, LibvirtMov
             log = str(directory / CONSOLE_LOG)
         wanted = ports.listeners(self._conf, self._domains, server) if self._conf.serial_console.enabled else ()
         return design.domain(self._conf, self._host, server, disks_, self._ground, design.Extras(
-            console_log=log, serial_listen=wanted, arguments=self._wires(server, directory), wired=self._is_wired))
+            console_log=log, serial_listen=wanted, arguments=self._wires(server, directory), wired=self._is_wired,
+            agent_socket=self._connection.agent_socket(server.guest_name)))
 
     def _wires(self, server: Server, directory: Path) -> list[str]:
         """QEMU's own networks, where they are what connects guests."""

@@ -339,14 +339,15 @@ class Watchdog:
 
 @dataclass(frozen=True)
 class Channel:
-    """The wire to an agent in the guest."""
+    """The wire to an agent in the guest; its socket is at ``path``, or where libvirt likes it."""
 
+    path: str | None = None
     name: str = AGENT
 
     def element(self) -> Element:
         """The element ``channel``."""
         return make('channel', attributes={'type': 'unix'}, children=[
-            make('source', attributes={'mode': 'bind'}),
+            make('source', attributes={'mode': 'bind', 'path': self.path}),
             make('target', attributes={'type': 'virtio', 'name': self.name})])
 
 
