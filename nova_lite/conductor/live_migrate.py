@@ -29,12 +29,15 @@ class LiveMigrate(Stepwise):
     """Of a server that is active or paused."""
 
     def steps_of(self, work: Work) -> tuple[Step, ...]:
-        """What the server has from other services is there before its guest, which does not stop for it."""
+        """What the server has from other services is there before its guest, which does not stop for it.
+
+        A guest that runs on the destination cannot come back, so from then on there is no way but forward.
+        """
         return (
             Step(_PREPARE, DEST, undo='live_unprepare'),
             *moving.following(work),
             Step(_LEAVE, SOURCE, undo='live_come_back', vital=True),
-            Step(_ARRIVE, DEST, undo='live_withdraw'),
+            Step(_ARRIVE, DEST, undo='live_withdraw', sure=_has_arrived(work)),
             Step('live_forget', SOURCE, sure=True),
         )
 
@@ -67,12 +70,20 @@ class LiveMigrate(Stepwise):
     def passed(self, work: Work, step: Step, report: OperationReport) -> None:
         """Keep what the source says; from its arrival on the server is on the other host."""
         params = work.params
+        if step.name == _PREPARE:
+            params[MOVE] = {**params[MOVE], 'there': report.changes.get('there')}
         if step.name == _LEAVE:
             params[moving.DISK] = report.changes.get('disk')
             moving.show(work, status=moves.POST_MIGRATING)
+            if _has_arrived(work):
+                _is_there(work)
         if step.name == _ARRIVE:
-            work.change(host=params[DEST], node=params['dest_node'], availability_zone=params['dest_zone'],
-                        power_state=base.reported_power(report, Power(params[moving.POWER])))
+            _is_there(work)
+            work.change(power_state=base.reported_power(report, Power(params[moving.POWER])))
+
+    def uncertain(self, work: Work, step: Step) -> bool:
+        """A hypervisor may go on without the one who asked it to; its destination knows."""
+        return step.name == _LEAVE
 
     def again(self, work: Work, step: Step, error: Mapping[str, Any]) -> bool:
         """Another host, as long as the guest is not on its way."""
@@ -95,6 +106,15 @@ class LiveMigrate(Stepwise):
     def stuck(self, work: Work, error: Mapping[str, Any]) -> None:
         """The guest did not come back."""
         moving.lost(work, error)
+
+
+def _has_arrived(work: Work) -> bool:
+    return bool((work.params.get(moving.DISK) or {}).get('arrived'))
+
+
+def _is_there(work: Work) -> None:
+    params = work.params
+    work.change(host=params[DEST], node=params['dest_node'], availability_zone=params['dest_zone'])
 
 
 def progress(deps: Deps, operation_id: str, attempt: int, host: str, told: Mapping[str, Any]) -> str | None:

@@ -79,6 +79,10 @@ class Stepwise:
         """Whether a step that failed is made up for by beginning anew, such as with another host."""
         return False
 
+    def uncertain(self, work: Work, step: Step) -> bool:
+        """Whether a host that does not answer may have done the step, so that the next step finds out."""
+        return False
+
     def stopped(self, work: Work, step: Step) -> Mapping[str, Any] | None:
         """Why the operation should not go on to this step, if somebody wants it to end."""
         return None
@@ -130,7 +134,7 @@ class Stepwise:
         if work.params.get(BACK) or step.sure:
             self._leave_out(work, step, error)
         else:
-            self._fail(work, step, error)
+            self._unanswered(work, step, error)
         self._continue(work, False)
 
     # ------------------------------------------------------------------- inside
@@ -184,11 +188,20 @@ class Stepwise:
             if step.sure or step.optional:
                 self._leave_out(work, step, error)
             else:
-                self._fail(work, step, error)
+                self._unanswered(work, step, error)
         elif step.vital and work.tries < work.deps.conf.conductor.operation_attempts:
             work.put_back(work.deps.lease(work.now, work.tries))
         else:
             self._leave_out(work, step, error)
+
+    def _unanswered(self, work: Work, step: Step, error: Mapping[str, Any]) -> None:
+        """Nobody says whether the step was done; one that was not begun was not."""
+        if work.params.get(BEGUN) == work.params[AT] and self.uncertain(work, step):
+            work.note(f'conductor_{step.name}', 'Error',
+                      f'{_who(work, step)} did not say what became of this: {error.get("message")}')
+            work.params[AT] += 1
+        else:
+            self._fail(work, step, error)
 
     def _fail(self, work: Work, step: Step, error: Mapping[str, Any]) -> None:
         if not error.get('abandoned') and self.again(work, step, error):

@@ -9,7 +9,7 @@ OPTS = [
     cfg.StrOpt('connection_uri', default='', help="""
 Where libvirt is. Empty: nova-compute runs libvirt's own QEMU driver inside of itself, which needs no daemon and no
 privilege, with all that belongs to it in `$state_path/libvirt`; that is `qemu:///embed?root=$state_path/libvirt`.
-A daemon, such as `qemu:///system`, is needed for libvirt's networks and for live migration.
+A daemon, such as `qemu:///system`, is needed for live migration.
 """),
     cfg.StrOpt('virt_type', default='auto', choices=('auto', 'kvm', 'qemu'), help="""
 Who runs the processors of guests. `kvm` is the host's own processor, `qemu` a program and ten times slower. `auto`
@@ -76,6 +76,43 @@ Seconds that it gets each time.
     cfg.StrOpt('remote_filesystem_transport', default='ssh', choices=('ssh', 'rsync'), help="""
 What fetches the disks of a server that is resized or migrated here from another host, unless the directories of both
 are the same. ssh has to let the user of nova-compute in without a question.
+"""),
+    cfg.StrOpt('live_migration_uri', help="""
+How libvirt here reaches the one of another host to which a server goes while it runs. `%s` stands for the
+`live_migration_inbound_addr` of that host, or its name. Unless this is set, it is `qemu+tcp://%s/system`, or what
+`live_migration_scheme` says in the place of tcp.
+"""),
+    cfg.StrOpt('live_migration_scheme', help="""
+What goes between `qemu+` and `://` where `live_migration_uri` is not set: `ssh`, `tls`, or `tcp`, which nobody but the
+hosts may be able to reach.
+"""),
+    cfg.HostAddressOpt('live_migration_inbound_addr', help="""
+Address of this host at which servers arrive while they run: that of a network between the hosts, if there is one.
+Unless this is set, it is the name of the host, and libvirt listens at all of its addresses.
+"""),
+    cfg.IntOpt('live_migration_bandwidth', default=0, min=0, help="""
+MiB in a second that a live migration may take, 0 for all that there is.
+"""),
+    cfg.IntOpt('live_migration_downtime', default=500, min=100, help="""
+Milliseconds that a guest may stand still at the end of its live migration.
+"""),
+    cfg.IntOpt('live_migration_completion_timeout', default=800, min=0, help="""
+Seconds that a live migration may take for each GiB of memory and copied disks, at least for two of them. Then
+`live_migration_timeout_action` is taken. 0 is for ever.
+"""),
+    cfg.StrOpt('live_migration_timeout_action', default='abort', choices=('abort', 'force_complete'), help="""
+What becomes of a live migration that takes too long: the server stays where it is, or stands still until it has moved.
+"""),
+    cfg.BoolOpt('live_migration_permit_post_copy', default=False, help="""
+Whether a live migration that is to end now may let the guest run on the destination before all of its memory is there.
+It does not stand still then, but it is lost if either host fails before the rest has come.
+"""),
+    cfg.BoolOpt('live_migration_permit_auto_converge', default=False, help="""
+Whether a guest that changes its memory faster than it can be copied is slowed down.
+"""),
+    cfg.BoolOpt('live_migration_with_native_tls', default=False, help="""
+Whether memory and disks are encrypted on their way. QEMU has to have certificates on all hosts
+(`default_tls_x509_cert_dir` in qemu.conf).
 """),
     cfg.StrOpt('bridge', help="""
 Bridge of this host that servers are plugged into. Unless this is set, each has a network of its own behind QEMU's

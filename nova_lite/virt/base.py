@@ -297,7 +297,7 @@ class MovePort(abc.ABC):
     """
 
     @abc.abstractmethod
-    def prepare_move(self, spec: GuestSpec, live: bool) -> None:
+    def prepare_move(self, spec: GuestSpec) -> None:
         """This host could take the guest; ``errors.HypervisorError`` says why not."""
 
     @abc.abstractmethod
@@ -338,16 +338,35 @@ class Progress:
 
 
 class LiveMigrationPort(MovePort):
-    """A driver that can move a guest while it runs."""
+    """A driver that can move a guest while it runs.
+
+    ``move`` holds block_migration and disk_over_commit as they were wished for, and for the source also dest (the
+    host), address, and there (what the destination said).
+    """
 
     @abc.abstractmethod
-    def live_migrate(self, server_uuid: str, move: dict[str, Any],
+    def receive(self, spec: GuestSpec, move: Mapping[str, Any]) -> dict[str, Any]:
+        """This host is ready to take the guest; ``errors.HypervisorError`` says why not.
+
+        What comes back, plain JSON, is what the source has to know.
+        """
+
+    @abc.abstractmethod
+    def turn_away(self, server_uuid: str) -> None:
+        """Nothing is left of what was made ready for a guest that has not come; one that has come for good stays."""
+
+    @abc.abstractmethod
+    def live_migrate(self, spec: GuestSpec, move: Mapping[str, Any],
                      watch: Callable[[Progress], str | None]) -> dict[str, Any]:
         """Like ``leave``, but the guest runs until the moment at which it does so on the destination.
 
-        ``move`` holds dest (the host), address and block_migration.  ``watch`` is told now and then how far
-        it is; if it answers ``abort``, the guest stays as it was and ``errors.MigrationAborted`` is raised; if it
-        answers ``complete``, the guest may be paused to bring it to an end.
+        ``watch`` is told now and then how far it is; if it answers ``abort``, the guest stays as it was and
+        ``errors.MigrationAborted`` is raised; if it answers ``complete``, the guest may be paused to bring it to
+        an end.
+
+        If ``arrived`` is true in what comes back, the guest runs on the destination already and cannot come back.
+        ``arrive`` finds it there then.  ``arrive`` may also be asked with nothing of what should have come back,
+        because nobody knows what became of the source; ``errors.GuestNotFound`` says that the guest has not come.
         """
 
 

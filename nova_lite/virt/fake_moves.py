@@ -10,7 +10,7 @@ import dataclasses
 import datetime
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nova_lite import concurrency, errors
@@ -52,9 +52,18 @@ class FakeMoves(base.LiveMigrationPort):
     def _boot(self, guest: FakeGuest) -> FakeGuest:
         """The guest as it is when it runs."""
 
-    def prepare_move(self, spec: base.GuestSpec, live: bool) -> None:
+    def prepare_move(self, spec: base.GuestSpec) -> None:
         """There is always room."""
         self._faults.meet('prepare_move', spec.server.uuid)
+
+    def receive(self, spec: base.GuestSpec, move: Mapping[str, Any]) -> dict[str, Any]:
+        """There is always room for it while it runs, too."""
+        self.prepare_move(spec)
+        return {}
+
+    def turn_away(self, server_uuid: str) -> None:
+        """What comes here is a copy, so it can always be forgotten."""
+        self.withdraw(server_uuid)
 
     def leave(self, server_uuid: str) -> dict[str, Any]:
         """Shut the guest down and set its record aside."""
@@ -70,7 +79,7 @@ class FakeMoves(base.LiveMigrationPort):
         server, flavor = spec.server, spec.server.flavor
         self._faults.meet('arrive', server.uuid)
         with self._lock:
-            guest = self._guests.get(server.uuid) or _guest(disk, server.uuid)
+            guest = self._guests.get(server.uuid) or (_guest(disk, server.uuid) if disk else self._get(server.uuid))
             self._keep(self._powered(dataclasses.replace(
                 guest, name=server.name, vcpus=flavor['vcpus'], memory_mb=flavor['ram'],
                 disk_gb=moves.host_disk(flavor), disks=fake_volumes.disks(server.block_devices),
@@ -103,9 +112,10 @@ class FakeMoves(base.LiveMigrationPort):
         with self._lock:
             return frozenset(self._aside)
 
-    def live_migrate(self, server_uuid: str, move: dict[str, Any],
+    def live_migrate(self, spec: base.GuestSpec, move: Mapping[str, Any],
                      watch: Callable[[base.Progress], str | None]) -> dict[str, Any]:
         """Let the time pass, and set the record aside as it is."""
+        server_uuid = spec.server.uuid
         self._faults.meet('live_migrate', server_uuid)
         with self._lock:
             left = self._aside.get(server_uuid)

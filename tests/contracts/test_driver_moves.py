@@ -9,11 +9,11 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.model.power import Power
-from tests.fixtures import hypervisor
+from tests.fixtures import hypervisor, libvirtd
 
 HERE, THERE = 'here', 'there'
 
-pair = hypervisor.bench_fixture({'fake': hypervisor.FakeBench, 'libvirt': hypervisor.LibvirtBench}, 'pair')
+pair = hypervisor.bench_fixture(libvirtd.BENCHES, 'pair')
 fakes = hypervisor.bench_fixture({'fake': hypervisor.FakeBench}, 'fakes')
 
 
@@ -44,7 +44,7 @@ def carried(disk):
 def test_a_guest_goes_from_host_to_host(pair, here, spec, power):
     uuid, there = spec.server.uuid, pair.connect(THERE)
     for _ in range(2):                                  # whatever dies, it may be asked for again
-        there.prepare_move(spec, False)
+        there.prepare_move(spec)
         disk = carried(here.leave(uuid))
         assert here.guests() == {} and here.set_aside() == {uuid}
         here = pair.connect(HERE)
@@ -106,7 +106,7 @@ def test_what_is_not_there_cannot_leave(here):
 def test_nobody_moves_while_it_runs(fakes):
     for missing in ({}, {'block_migration': True}):
         with pytest.raises(errors.GuestNotFound):
-            fakes.connect(HERE).live_migrate('nobody', missing, lambda progress: None)
+            fakes.connect(HERE).live_migrate(fakes.guest_spec(), missing, lambda progress: None)
 
 
 def test_a_guest_moves_while_it_runs(fakes):
@@ -114,9 +114,9 @@ def test_a_guest_moves_while_it_runs(fakes):
     uuid = spec.server.uuid
     here.spawn(spec)
     here.pause(uuid)
-    there.prepare_move(spec, True)
+    there.receive(spec, {})
     for _ in range(2):
-        disk = carried(here.live_migrate(uuid, {'dest': THERE, 'block_migration': True}, lambda progress: None))
+        disk = carried(here.live_migrate(spec, {'dest': THERE, 'block_migration': True}, lambda progress: None))
         assert here.guests() == {} and here.set_aside() == {uuid}
     there.arrive(spec, disk, Power.PAUSED)
     assert there.guests() == {uuid: Power.PAUSED}
@@ -133,10 +133,10 @@ def test_an_aborted_live_migration_changes_nothing(fakes):
         return 'abort'
 
     with pytest.raises(errors.MigrationAborted):
-        here.live_migrate(spec.server.uuid, {'block_migration': True}, watch)
+        here.live_migrate(spec, {'block_migration': True}, watch)
     assert here.guests() == {spec.server.uuid: Power.RUNNING} and here.set_aside() == frozenset()
     (progress,) = seen
     assert progress.memory_processed + progress.memory_remaining == progress.memory_total == 512 << 20
     assert progress.disk_total == 1 << 30
-    here.live_migrate(spec.server.uuid, {}, lambda progress: 'complete')
+    here.live_migrate(spec, {}, lambda progress: 'complete')
     assert here.set_aside() == {spec.server.uuid}

@@ -8,9 +8,9 @@ import pytest
 from nova_lite import errors
 from nova_lite.model.power import Power
 from nova_lite.virt import base
-from tests.fixtures import hypervisor
+from tests.fixtures import hypervisor, libvirtd
 
-bench = hypervisor.bench_fixture({'fake': hypervisor.FakeBench, 'libvirt': hypervisor.LibvirtBench})
+bench = hypervisor.bench_fixture(libvirtd.BENCHES)
 
 
 def test_snapshot_is_a_file_and_changes_nothing(driver, guest, tmp_path):

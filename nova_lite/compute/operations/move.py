@@ -3,10 +3,10 @@
 
 The conductor asks for these one by one, so each is the procedure of one step and not of a kind of
 operation.  The parameters: ``power`` is what the guest is to be in the end, ``disk`` what the source
-said of it, ``flavor`` what it becomes; ``power_there`` is what the guest of a resize is before its revert.
+said of it, ``flavor`` what it becomes; ``power_there`` is what the guest of a resize is before its revert; ``move`` is
+what was wished of a live migration, with what its destination said.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from nova_lite import errors
@@ -16,11 +16,14 @@ from nova_lite.model.power import Power
 from nova_lite.virt import base as virt
 
 
-def _prepare(live: bool) -> Callable[[Job], None]:
-    def prepare(job: Job) -> None:
-        _mover(job, live).prepare_move(virt.GuestSpec(job.server), live)
+def prepare(job: Job) -> None:
+    """Find out whether the guest could come here."""
+    _mover(job).prepare_move(virt.GuestSpec(job.server))
 
-    return prepare
+
+def receive(job: Job) -> None:
+    """Get ready for a guest that runs."""
+    job.changes['there'] = _mover(job, True).receive(virt.GuestSpec(job.server), job.operation.params['move'])
 
 
 def _mover(job: Job, live: bool = False) -> Any:
@@ -45,12 +48,22 @@ def leave(job: Job) -> None:
 def live_leave(job: Job) -> None:
     """Bring the guest to the destination while it runs."""
     job.changes['disk'] = _mover(job, True).live_migrate(
-        job.server.uuid, job.operation.params['move'], lambda progress: job.tell(vars(progress)))
+        virt.GuestSpec(job.server), job.operation.params['move'], lambda progress: job.tell(vars(progress)))
 
 
 def arrive(job: Job) -> None:
     """Make the guest of what the source told."""
     _mover(job).arrive(virt.GuestSpec(job.server), job.operation.params['disk'], _power(job))
+
+
+def live_arrive(job: Job) -> None:
+    """The guest is here; nobody may know whether it has left its source."""
+    _mover(job, True).arrive(virt.GuestSpec(job.server), job.operation.params.get('disk') or {}, _power(job))
+
+
+def turn_away(job: Job) -> None:
+    """The guest does not come."""
+    _mover(job, True).turn_away(job.server.uuid)
 
 
 def confirm(job: Job) -> None:
@@ -97,7 +110,7 @@ def _power(job: Job, name: str = 'power') -> Power:
 
 
 PROCEDURES = {
-    'move_prepare': Procedure('compute_prep_resize', (Step(_prepare(False)),)),
+    'move_prepare': Procedure('compute_prep_resize', (Step(prepare),)),
     'move_leave': Procedure('compute_resize_instance', (Step(check_disk), Step(leave, undo=come_back))),
     'move_arrive': Procedure('compute_finish_resize', (Step(arrive, undo=withdraw), Step(confirm))),
     'move_come_back': Procedure('compute_finish_revert_resize', (Step(come_back),)),
@@ -105,12 +118,12 @@ PROCEDURES = {
     'move_return': Procedure('compute_revert_resize', (Step(come_back_there),)),
     'move_withdraw': Procedure('compute_revert_resize', (Step(withdraw),)),
     'move_forget': Procedure('compute_confirm_resize', (Step(forget),)),
-    'live_prepare': Procedure('compute_pre_live_migration', (Step(_prepare(True)),)),
-    'live_unprepare': Procedure('compute_rollback_live_migration_at_destination', (Step(withdraw),)),
+    'live_prepare': Procedure('compute_pre_live_migration', (Step(receive, undo=turn_away),)),
+    'live_unprepare': Procedure('compute_rollback_live_migration_at_destination', (Step(turn_away),)),
     'live_leave': Procedure('compute_live_migration', (Step(live_leave, undo=come_back),)),
     'live_arrive': Procedure('compute_post_live_migration_at_destination', (
-        Step(arrive, undo=withdraw), Step(confirm))),
-    'live_withdraw': Procedure('compute_rollback_live_migration_at_destination', (Step(withdraw),)),
+        Step(live_arrive, undo=turn_away), Step(confirm))),
+    'live_withdraw': Procedure('compute_rollback_live_migration_at_destination', (Step(turn_away),)),
     'live_come_back': Procedure('compute__rollback_live_migration', (Step(come_back),)),
     'live_forget': Procedure('compute__post_live_migration', (Step(forget),)),
     'evacuate_spawn': Procedure('compute_rebuild_instance', (Step(spawn, undo=destroy), Step(confirm))),

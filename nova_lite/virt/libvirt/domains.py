@@ -68,6 +68,17 @@ class Domains:
 
         return self._connection.run(found, server_uuid)
 
+    def is_incoming(self, server_uuid: str) -> bool:
+        """Whether such a guest is on its way from another host."""
+        return bool(self._connection.run(lambda conn: self._incoming(conn, server_uuid) is not None))
+
+    def _incoming(self, conn: Any, server_uuid: str) -> Any:
+        try:
+            domain = self._connection.find(conn, server_uuid)
+        except errors.GuestNotFound:
+            return None
+        return None if domain.isPersistent() else domain
+
     def description(self, server_uuid: str, lasting: bool = False) -> xml.Element:
         """The domain as it is; ``lasting``: as it will be at its next start, with all that is secret in it."""
         lib = self._connection.lib
@@ -87,6 +98,9 @@ class Domains:
 
     def _is_ours(self, domain: Any) -> bool:
         lib = self._connection.lib
+        if not domain.isPersistent():
+            # It is on its way from another host, and not here before it is there to stay.
+            return False
         try:
             mark = domain.metadata(lib.VIR_DOMAIN_METADATA_ELEMENT, xml.GUEST_NS, lib.VIR_DOMAIN_AFFECT_CONFIG)
         except lib.libvirtError as error:
@@ -125,6 +139,17 @@ class Domains:
             self.run(server_uuid, work)
         except errors.GuestNotFound:
             return
+
+    def drop_incoming(self, server_uuid: str) -> None:
+        """No such guest is on its way here; it goes on where it comes from."""
+        def work(conn: Any) -> None:
+            domain = self._incoming(conn, server_uuid)
+            if domain is not None:
+                # It may have gone by itself.
+                with self._connection.ignoring('VIR_ERR_OPERATION_INVALID', 'VIR_ERR_NO_DOMAIN'):
+                    domain.destroy()
+
+        self._connection.run(work)
 
     def start(self, server_uuid: str) -> None:
         """The guest runs, from where it was suspended or paused if it was."""

@@ -24,7 +24,7 @@ from nova_lite.virt.libvirt.extras import LibvirtExtras
 from nova_lite.virt.libvirt.interfaces import LibvirtInterfaces
 from nova_lite.virt.libvirt.inventory import Inventory
 from nova_lite.virt.libvirt.layout import Layout
-from nova_lite.virt.libvirt.moves import LibvirtMoves
+from nova_lite.virt.libvirt.live_migration import LibvirtLiveMigration
 from nova_lite.virt.libvirt.rescues import LibvirtRescues
 from nova_lite.virt.libvirt.volumes import LibvirtVolumes
 
@@ -37,8 +37,8 @@ CONSOLE_BEFORE = f'{CONSOLE_LOG}.0'
 TEST_CAPABILITIES = frozenset(('pause', 'suspend'))
 
 
-class LibvirtDriver(LibvirtRescues, LibvirtExtras, LibvirtInterfaces, LibvirtMoves, LibvirtVolumes, base.PausePort,
-                    base.SuspendPort, base.EventPort, base.Driver):
+class LibvirtDriver(LibvirtRescues, LibvirtExtras, LibvirtInterfaces, LibvirtLiveMigration, LibvirtVolumes,
+                    base.PausePort, base.SuspendPort, base.EventPort, base.Driver):
     """One host."""
 
     def __init__(self, conf: cfg.ConfigOpts, host: str, images: base.ImageSource | None = None) -> None:
@@ -58,12 +58,14 @@ class LibvirtDriver(LibvirtRescues, LibvirtExtras, LibvirtInterfaces, LibvirtMov
         """All that is there, as far as the libvirt that is connected to can do it."""
         if self._connection.kind == TEST:
             return TEST_CAPABILITIES
-        return super().capabilities
+        # A libvirt inside of this process has no way in for another one.
+        return super().capabilities - ({'live_migration'} if self._connection.kind == EMBED else set())
 
     def start(self) -> None:
         """Connect, and look after what was left."""
         self._disks.start()
         self._connection.open()
+        self._keep_arrived()
         self._closed.clear()
         concurrency.spawn(self._watch_consoles)
         LOG.info('Host %s runs guests with %s at %s.', self._host, self._ground.kind, self._connection.uri)
@@ -116,6 +118,7 @@ class LibvirtDriver(LibvirtRescues, LibvirtExtras, LibvirtInterfaces, LibvirtMov
     def destroy(self, server_uuid: str) -> None:
         """Remove the domain, and then the files."""
         self._domains.undefine(server_uuid)
+        self._domains.drop_incoming(server_uuid)
         self._disks.remove(self._disks.directory(server_uuid))
         self._disks.remove(self._disks.aside(server_uuid))
 

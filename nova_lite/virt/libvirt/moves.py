@@ -27,8 +27,10 @@ from nova_lite.virt.libvirt.layout import Layout
 LOG = logging.getLogger(__name__)
 
 RECORD = 'left.json'
+#: In the directory of a guest that is to come while it runs, and is not here to stay yet.
+EXPECTED = 'expected'
 #: Never copied: what is made anew, and what is about this place only.
-_NOT_COPIED = frozenset((RECORD, 'config.iso'))
+_NOT_COPIED = frozenset((RECORD, EXPECTED, 'config.iso'))
 
 
 class LibvirtMoves(base.MovePort):
@@ -52,7 +54,7 @@ class LibvirtMoves(base.MovePort):
     def power_off(self, server_uuid: str, grace: float = 0) -> None:
         """The guest does not run."""
 
-    def prepare_move(self, spec: base.GuestSpec, live: bool) -> None:
+    def prepare_move(self, spec: base.GuestSpec) -> None:
         """Its volumes can be reached from here, and its machine can be built."""
         self._layout(spec.server)
 
@@ -70,10 +72,10 @@ class LibvirtMoves(base.MovePort):
             self._domains.undefine(server_uuid)
         return self._told(aside)
 
-    def _write(self, directory: Path, domain: xml.Element) -> None:
+    def _write(self, directory: Path, domain: xml.Element, **more: Any) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with complete(directory / RECORD) as part:
-            part.write_text(json.dumps({'domain': xml.render(domain)}))
+            part.write_text(json.dumps({'domain': xml.render(domain), **more}))
 
     def _told(self, aside: Path) -> dict[str, Any]:
         """All that the other host needs: what the guest was, and where its files are."""
@@ -147,6 +149,8 @@ class LibvirtMoves(base.MovePort):
     # ---------------------------------------------------------------------------- both
 
     def _set_power(self, server_uuid: str, power: Power) -> None:
+        if power == self._domains.state(server_uuid):
+            return
         if power == Power.SHUTDOWN:
             self._domains.stop(server_uuid)
             return
