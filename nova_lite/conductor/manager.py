@@ -5,12 +5,13 @@ import dataclasses
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from oslo_service.backend.base import ServiceBase
 
 from nova_lite import errors
+from nova_lite.concurrency.background import Background
 from nova_lite.conductor.runner import Runner
 from nova_lite.conductor.service import ConductorEndpoint
 from nova_lite.conductor.sweeper import Sweeper
@@ -53,8 +54,7 @@ class ConductorManager(ServiceBase):
         self._version = version
         self._sender = sender
         self._listener: Listener | None = None
-        self._sweeper: Sweeper | None = None
-        self._mirror: Any = None
+        self._beside: list[Background] = []
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -67,24 +67,16 @@ class ConductorManager(ServiceBase):
         threading.Thread(target=self._beat, args=(self._stopping,), name='heartbeat', daemon=True).start()
         self._listener = self._listen(ConductorEndpoint(deps, runner))
         self._listener.start()
-        self._sweeper = Sweeper(self._conf, runner)
-        self._sweeper.start()
-        if self._sender is not None:
-            self._sender.start()
-        self._mirror = _mirror(deps)
-        if self._mirror is not None:
-            self._mirror.start()
+        self._beside = [Sweeper(self._conf, runner), *([self._sender] if self._sender else ()), *_mirror(deps)]
+        for one in self._beside:
+            one.start()
         LOG.info('%s takes work.', BINARY)
 
     def stop(self) -> None:
         """Take no more; what has begun goes on."""
         self._stopping.set()
-        if self._sweeper is not None:
-            self._sweeper.stop()
-        if self._sender is not None:
-            self._sender.stop()
-        if self._mirror is not None:
-            self._mirror.stop()
+        for one in self._beside:
+            one.stop()
         if self._listener is not None:
             self._listener.stop()
 
@@ -92,12 +84,8 @@ class ConductorManager(ServiceBase):
         """Return when what had begun has ended."""
         if self._listener is not None:
             self._listener.wait()
-        if self._sweeper is not None:
-            self._sweeper.wait()
-        if self._sender is not None:
-            self._sender.wait()
-        if self._mirror is not None:
-            self._mirror.wait()
+        for one in self._beside:
+            one.wait()
 
     def reset(self) -> None:
         """Read changed options: those that are read once are the filters."""
@@ -126,10 +114,10 @@ class ConductorManager(ServiceBase):
             self._deps.notifications.thing(conn, 'service.create', row.id)
 
 
-def _mirror(deps: Deps) -> Any:
-    """What tells Placement of what there is, None if nobody wants that; who does not is spared the import."""
+def _mirror(deps: Deps) -> Iterable[Background]:
+    """What tells Placement of what there is, if anybody wants that; who does not is spared the import."""
     if not deps.conf.placement.mirror:
-        return None
+        return ()
     from nova_lite.clients.placement import Placement
     from nova_lite.conductor.mirror import Mirror
-    return Mirror(deps, Placement(deps.conf))
+    return [Mirror(deps, Placement(deps.conf))]

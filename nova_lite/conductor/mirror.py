@@ -9,7 +9,6 @@ truth is read anew and written whole.  One conductor does it at a time; two woul
 import datetime
 import hashlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -18,6 +17,7 @@ import orjson
 
 from nova_lite import errors
 from nova_lite.clients.placement import Inventory, Placement, Provider, Refused
+from nova_lite.concurrency.background import Background
 from nova_lite.conductor.work import Deps
 from nova_lite.db.queries import leases, mirror
 from nova_lite.model import times
@@ -38,35 +38,18 @@ DISABLED = 'COMPUTE_STATUS_DISABLED'
 CLASSES = {'vcpus': 'VCPU', 'memory_mb': 'MEMORY_MB', 'local_gb': 'DISK_GB'}
 
 
-class Mirror:
+class Mirror(Background):
     """Looks every ``[placement] mirror_interval`` seconds for what has to be told."""
 
     def __init__(self, deps: Deps, placement: Placement) -> None:
+        super().__init__()
         self._deps = deps
         self._options = deps.conf.placement
         self._placement = placement
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._next_hosts = self._held = float('-inf')
         self._refused: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._away = False
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._loop, name='mirror', daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Begin nothing more."""
-        self._stopping.set()
-
-    def wait(self) -> None:
-        """Return when what had begun has ended."""
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
 
     def _loop(self) -> None:
         while not self._stopping.wait(max(self._options.mirror_interval, SELDOM * sum(self._took.values()))):

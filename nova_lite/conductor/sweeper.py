@@ -7,12 +7,12 @@ ran out.
 
 import logging
 import random
-import threading
 import time
 
 from oslo_config import cfg
 
 from nova_lite.auth.context import service_context
+from nova_lite.concurrency.background import Background
 from nova_lite.conductor.runner import Runner
 
 LOG = logging.getLogger(__name__)
@@ -21,30 +21,13 @@ LOG = logging.getLogger(__name__)
 PRUNE_INTERVAL = 60.0
 
 
-class Sweeper:
+class Sweeper(Background):
     """Looks every ``[conductor] sweep_interval`` seconds, at a moment of its own."""
 
     def __init__(self, conf: cfg.ConfigOpts, runner: Runner) -> None:
+        super().__init__()
         self._conf = conf
         self._runner = runner
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._loop, name='sweeper', daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Begin nothing more."""
-        self._stopping.set()
-
-    def wait(self) -> None:
-        """Return when what had begun has ended."""
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
 
     def sweep(self) -> int:
         """Look once; the number of operations that were due."""

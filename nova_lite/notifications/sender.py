@@ -7,13 +7,13 @@ A row goes once the broker has confirmed the message, so whatever dies in betwee
 import datetime
 import logging
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from oslo_config import cfg
 
 from nova_lite import errors
+from nova_lite.concurrency.background import Background
 from nova_lite.db.engine import Database
 from nova_lite.db.queries import leases, outbox
 from nova_lite.model import times
@@ -38,33 +38,16 @@ class Post(Protocol):
         """Close the connections."""
 
 
-class Sender:
+class Sender(Background):
     """The thread of one process; ``make_post`` is called in it, as a connection must not cross a fork."""
 
     def __init__(self, conf: cfg.ConfigOpts, db: Database, make_post: Callable[[], Post]) -> None:
+        super().__init__()
         self._conf = conf
         self._db = db
         self._make_post = make_post
         self._post: Post | None = None
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._counted: datetime.datetime | None = None
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, args=(self._stopping,), name='notifications', daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Send no more."""
-        self._stopping.set()
-
-    def wait(self) -> None:
-        """Return when what was being sent is sent."""
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
 
     def deliver(self) -> int:
         """Send what waits, unless another process does; the number sent. errors.Unavailable if the broker is away."""
@@ -118,9 +101,9 @@ class Sender:
             LOG.error('%d notifications were dropped: more than [notifications] outbox_limit waited for the broker.',
                       dropped)
 
-    def _loop(self, stopping: threading.Event) -> None:
+    def _loop(self) -> None:
         pause = INTERVAL
-        while not stopping.wait(pause):
+        while not self._stopping.wait(pause):
             try:
                 self.deliver()
                 pause = INTERVAL
