@@ -39,11 +39,12 @@ def accepted(user, name):
     return server, time.monotonic() - begin
 
 
-def test_servers_are_accepted_and_come_when_the_broker_is_back(cluster, broker):
+@pytest.mark.parametrize('how', ['terminate', 'kill'])
+def test_servers_are_accepted_and_come_when_the_broker_is_back(cluster, broker, how):
     cluster.start()
     user = cluster.user
     there = user.boot('before')
-    broker.kill()
+    getattr(broker, how)()
     made, took = zip(*(accepted(user, f'meanwhile-{number}') for number in range(3)), strict=True)
     print('accepted after ' + ', '.join(f'{seconds:.1f}' for seconds in took) + ' s')
     assert max(took) < ACCEPTED_WITHIN
@@ -64,13 +65,14 @@ def test_servers_are_accepted_and_come_when_the_broker_is_back(cluster, broker):
     assert 'Traceback' not in cluster.outputs(), cluster.outputs()
 
 
-def test_builds_outlive_a_restart_of_the_broker(cluster, broker):
+@pytest.mark.parametrize('how', ['terminate', 'kill'])
+def test_builds_outlive_a_restart_of_the_broker(cluster, broker, how):
     cluster.configure({'fake': {'delay': 1}})
     cluster.start()
     user = cluster.user
     made = [user.create(f'during-{number}') for number in range(6)]
     processes.wait_until(lambda: user.show(made[0])['OS-EXT-STS:task_state'] == 'spawning', 20, 'spawning')
-    broker.terminate()
+    getattr(broker, how)()
     made += [user.create(f'without-{number}') for number in range(2)]
     broker.start()
     begin = time.monotonic()
