@@ -34,8 +34,9 @@ class Choice:
             return {'fake': {'hosts': computes}}
         shared = hmac.new(secret.encode(), b'metadata', hashlib.sha256).hexdigest()
         # Guests that somebody tries things out with are idle most of the time. The API does not wait for libvirt, so
-        # the first server may have to.
+        # the first server may have to. The guest of the image that is brought has no system that lets go of a device.
         return {'scheduler': {'wait_for_hosts': PATIENCE},
+                'libvirt': {'device_detach_attempts': 3, 'device_detach_timeout': 6},
                 'DEFAULT': {'enabled_apis': 'osapi_compute,metadata', 'cpu_allocation_ratio': 16.0},
                 'embedded': {'network_cidr': CIDR, 'network_dns': NAME_SERVER},
                 'neutron': {'service_metadata_proxy': True, 'metadata_proxy_shared_secret': shared}}
