@@ -11,6 +11,8 @@ TESTS :=
 SHARED_TESTS := tests/unit tests/architecture tests/wire tests/contracts
 # These kill processes and wait for others: one test after the other, as three files at a time failed on a machine that stalls.
 WAITING_TESTS := tests/flows tests/live
+# Guests of QEMU, of which each takes its seconds.
+GUEST_TESTS := tests/contracts tests/guests
 # How many requests `make fuzz` makes up for an operation, beside those at the edges of its schemas.
 EXAMPLES := 20
 

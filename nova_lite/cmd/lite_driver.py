@@ -55,23 +55,21 @@ def choose(wanted: str, computes: int, state: Path) -> Choice:
     """What ``--driver`` says; ``StartError`` if it insists on what cannot be had."""
     if wanted == FAKE:
         return Choice(FAKE, ('Servers are pretended only; --driver libvirt makes real guests of them.',))
-    why_not = usable.why_not(state) or _why_not_loaded()
-    if wanted == LIBVIRT:
-        if computes > 1:
-            raise errors.StartError(reason='--computes is for pretended hosts; --driver libvirt has one, this machine.')
-        if why_not:
-            raise errors.StartError(reason=f'There can be no real guests: {why_not}')
-        return _real()
     if computes > 1:
+        if wanted == LIBVIRT:
+            raise errors.StartError(reason='--computes is for pretended hosts; --driver libvirt has one, this machine.')
         return Choice(FAKE, (f'Servers are pretended only, because there are to be {computes} hosts.',))
-    if any(state.glob('fake/*/*.json')):
+    if wanted == AUTO and any(state.glob('fake/*/*.json')):
         return Choice(FAKE, ('Servers are pretended only, because there are such in this state directory. '
                              'For real guests take another --state-dir.',))
-    if why_not:
-        if any(state.glob('instances/*-*-*-*-*')):
-            raise errors.StartError(reason=f'There are real guests in {state}, and there can be none now: {why_not}')
-        return Choice(FAKE, ('Servers are pretended only. For real guests:', f'  {why_not}'))
-    return _real()
+    why_not = usable.why_not(state) or _why_not_loaded()
+    if why_not is None:
+        return _real()
+    if wanted == LIBVIRT:
+        raise errors.StartError(reason=f'There can be no real guests: {why_not}')
+    if any(state.glob('instances/*-*-*-*-*')):
+        raise errors.StartError(reason=f'There are real guests in {state}, and there can be none now: {why_not}')
+    return Choice(FAKE, ('Servers are pretended only. For real guests:', f'  {why_not}'))
 
 
 def _why_not_loaded() -> str | None:

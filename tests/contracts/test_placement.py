@@ -216,7 +216,10 @@ def test_a_host_on_which_builds_fail_comes_last_until_one_does_not(database, tmp
 
 
 def test_many_decisions_at_once_spread_evenly(database):
-    """Each sees the same best host, and only one may have it before the others look for another."""
+    """Each sees the same best host, and only one may have it before the others look for another.
+
+    Whoever is held up while he has a host keeps it from the others, and they do not make up for it.
+    """
     chance = random.Random(3)
     for number in range(10):
         add_host(database, f'h{number}', vcpus_limit=1000, memory_mb_limit=100000, local_gb_limit=1000)
