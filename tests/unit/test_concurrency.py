@@ -151,9 +151,16 @@ assert not signal.wait(0.01)
 native = []
 def work():
     native.append(True)
-    signal.set(); signal.set()
+    signal.set()
 concurrency.start_native_thread(work, 'worker')
 assert signal.wait(30) and native
+def twice():
+    signal.set(); signal.set()
+    native.append(True)
+concurrency.start_native_thread(twice, 'worker')
+while len(native) < 2:
+    time.sleep(0.001)
+assert signal.wait(30)
 assert not signal.wait(0.01)
 turns = []
 def others():
